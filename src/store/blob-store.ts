@@ -1,0 +1,80 @@
+/** The port to the bytes we keep, by digest: what is complete, and what is on its way. */
+import type { Digest } from '../oci/digest.ts';
+
+/** Random access to one blob, complete or still filling. Close it exactly once; closing twice is harmless. */
+export interface BlobReader {
+  /** Whole size in bytes, known from the start. */
+  readonly size: number;
+  /**
+   * Reads into `target` from `position`, at least one byte and at most `target.length`; 0 only at the end.
+   * On a filling blob it waits for the bytes; the tail comes only after size and digest are proven.
+   * @throws {FillError} when the fill failed or the bytes are not what the digest says.
+   */
+  read(target: Buffer, position: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** Opens the upstream's bytes from an offset; called again with a later offset when a fill resumes. */
+export type BlobSource = (
+  offset: number,
+  signal: AbortSignal,
+) => Promise<{
+  readonly offset: number;
+  readonly size: number | undefined;
+  readonly body: AsyncIterable<Buffer>;
+}>;
+
+/**
+ * Looks at proven bytes before any of them is served; a string is the reason to refuse them.
+ * A blob with an inspection holds back everything, not only its tail.
+ */
+export type Inspection = (bytes: Buffer) => string | undefined;
+
+export interface FillOptions {
+  /** Exact size in bytes that the admitted manifest declares. */
+  readonly size: number;
+  readonly source: BlobSource;
+  readonly inspect?: Inspection;
+}
+
+export interface BlobStore {
+  /** Size in bytes of a complete blob. */
+  stat(digest: Digest): Promise<number | undefined>;
+  /** A complete blob of exactly `size` bytes; one of another size on disk is damage, removed and reported as absent. */
+  open(digest: Digest, size: number): Promise<BlobReader | undefined>;
+  /**
+   * A reader on the blob, whoever provides it: complete already, being filled already, or filled from now on.
+   * One source is open per digest, however many ask.
+   * @throws {FillError} when the source cannot be opened or declares another size.
+   */
+  fill(digest: Digest, options: FillOptions): Promise<BlobReader>;
+  /** Small content as a whole, proven against its digest before it is kept. @throws {FillError} */
+  put(digest: Digest, bytes: Buffer): Promise<void>;
+  /** Small content as a whole, proven again when it is read; damage is removed and reported as absent. */
+  get(digest: Digest, maxBytes: number): Promise<Buffer | undefined>;
+  remove(digest: Digest): Promise<void>;
+  /** Aborts fills and leaves no temporary file. */
+  close(): Promise<void>;
+}
+
+export type FillErrorCode =
+  /** The upstream gave no or not all bytes; `cause` says why. */
+  | 'source-failed'
+  /** More or fewer bytes than the manifest declares. */
+  | 'size-mismatch'
+  | 'digest-mismatch'
+  /** {@link Inspection} refused the content. */
+  | 'inspection-failed'
+  /** The disk, not the content. */
+  | 'storage-failed'
+  | 'closed';
+
+export class FillError extends Error {
+  override readonly name = 'FillError';
+  readonly code: FillErrorCode;
+
+  constructor(code: FillErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+}

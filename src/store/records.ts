@@ -1,0 +1,79 @@
+/** The port to what we decided: verdicts, pins and grants, each found under a tuple, written in one transaction. */
+import type { Digest } from '../oci/digest.ts';
+import type { Repository } from '../oci/reference.ts';
+
+/**
+ * What a decision rests on besides the bytes: the digest of the rule and of the trust roots that it names.
+ * Another rule or root is another key, so nothing decided under the old one is ever found.
+ */
+export type PolicyKey = string;
+
+export interface VerdictKey {
+  readonly repository: Repository;
+  readonly digest: Digest;
+  /** The tag, for schemes that bind it; undefined for all that bind only the digest. */
+  readonly tag?: string | undefined;
+  readonly policyKey: PolicyKey;
+}
+
+export interface VerdictRecord extends VerdictKey {
+  readonly mediaType: string;
+  /** Bytes of the manifest. */
+  readonly size: number;
+  /** The verdict as its room writes it (JSON); opaque here. */
+  readonly verdict: string;
+  /** Milliseconds since the epoch. */
+  readonly decidedAt: number;
+}
+
+export type GrantKind =
+  /** A child of an admitted index. */
+  | 'manifest'
+  /** Config or layer of an admitted manifest. */
+  | 'blob'
+  /** Manifest of a signature, attestation or SBOM of an admitted digest. */
+  | 'attachment'
+  /** Content of such a manifest: never runnable, inspected before it is served. */
+  | 'attachment-blob';
+
+export interface GrantKey {
+  readonly repository: Repository;
+  readonly digest: Digest;
+  readonly policyKey: PolicyKey;
+}
+
+export interface GrantRecord extends GrantKey {
+  readonly kind: GrantKind;
+  readonly mediaType: string;
+  /** Bytes, as the granting manifest declares. */
+  readonly size: number;
+  /** The admitted digest that gave it. */
+  readonly because: Digest;
+}
+
+export interface PinRecord {
+  readonly repository: Repository;
+  readonly tag: string;
+  readonly digest: Digest;
+  /** When upstream last said that the tag means this digest; milliseconds since the epoch. */
+  readonly checkedAt: number;
+  /** When the tag first meant this digest here; milliseconds since the epoch. */
+  readonly since: number;
+}
+
+/** Everything one decision writes, or nothing of it. */
+export interface DecisionRecord {
+  readonly verdict?: VerdictRecord;
+  readonly grants?: readonly GrantRecord[];
+  readonly pin?: PinRecord;
+}
+
+export interface Records {
+  findVerdict(key: VerdictKey): Promise<VerdictRecord | undefined>;
+  /** Both a manifest and a blob may be granted under one digest; `manifest` finds the kinds manifest and attachment. */
+  findGrant(key: GrantKey, of: 'manifest' | 'blob'): Promise<GrantRecord | undefined>;
+  findPin(repository: Repository, tag: string): Promise<PinRecord | undefined>;
+  /** One transaction; an existing row of the same key is replaced (a pin keeps its `since` while its digest stays). */
+  record(decision: DecisionRecord): Promise<void>;
+  close(): Promise<void>;
+}
