@@ -1,0 +1,120 @@
+/** Rules in order: the first that matches a repository's canonical name decides, none denies. */
+import { createHash } from 'node:crypto';
+import type { Repository } from '../oci/reference.ts';
+import { matchesRepository, parseMatch, type Match } from './pattern.ts';
+import {
+  describeRequirement,
+  leavesOf,
+  parseRequirement,
+  type Requirement,
+  type RequirementSpec,
+} from './requirement.ts';
+
+export type RuleAction =
+  | { readonly kind: 'require'; readonly requirement: Requirement }
+  | { readonly kind: 'reject'; readonly reason: string }
+  | { readonly kind: 'accept-anything' };
+
+/** How long a tag's pin answers. Milliseconds. */
+export interface TagRule {
+  readonly refresh: number;
+  readonly maxStale: number;
+}
+
+export interface Rule {
+  readonly name: string;
+  readonly match: Match;
+  readonly action: RuleAction;
+  readonly tags: TagRule;
+  readonly mode: 'enforce' | 'audit';
+  /**
+   * Names everything a decision under this rule rests on: action, mode, the content of its trust roots and the
+   * revision of our own checks. Records kept under another key are never found.
+   */
+  readonly key: string;
+}
+
+/** A rule as the configuration spells it. */
+export interface RuleSpec {
+  readonly name: string;
+  readonly match: readonly string[];
+  readonly insecureAcceptAnything?: true | undefined;
+  readonly reject?: string | undefined;
+  readonly require?: RequirementSpec | undefined;
+  readonly tags: TagRule;
+  readonly mode: 'enforce' | 'audit';
+}
+
+export interface Policy {
+  readonly rules: readonly Rule[];
+}
+
+/** Raise it when a check in `verify/` or `admission/` becomes stricter: everything is then decided anew. */
+const CHECKS_REVISION = 1;
+
+/**
+ * Builds the rules.
+ * @param trustRootId the content id of a trust root by its configured name; undefined for an unknown one.
+ * @throws {SyntaxError} naming the rule, when one of them is malformed or names an unknown trust root.
+ */
+export function parsePolicy(
+  specs: readonly RuleSpec[],
+  trustRootId: (name: string) => string | undefined,
+): Policy {
+  return { rules: specs.map((spec) => parseRule(spec, trustRootId)) };
+}
+
+function parseRule(spec: RuleSpec, trustRootId: (name: string) => string | undefined): Rule {
+  try {
+    const action = parseAction(spec);
+    const roots = action.kind === 'require' ? leavesOf(action.requirement) : [];
+    const ids = [...new Set(roots.map((leaf) => leaf.trustRoot))].sort().map((name) => {
+      const id = trustRootId(name);
+      if (id === undefined) throw new SyntaxError(`unknown trust root "${name}"`);
+      return [name, id];
+    });
+    const basis = JSON.stringify([CHECKS_REVISION, action, spec.mode, ids]);
+    return {
+      name: spec.name,
+      match: parseMatch(spec.match),
+      action,
+      tags: spec.tags,
+      mode: spec.mode,
+      key: createHash('sha256').update(basis).digest('hex'),
+    };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new SyntaxError(`rule "${spec.name}": ${error.message}`, { cause: error });
+  }
+}
+
+function parseAction(spec: RuleSpec): RuleAction {
+  const actions: RuleAction[] = [];
+  if (spec.insecureAcceptAnything === true) actions.push({ kind: 'accept-anything' });
+  if (spec.reject !== undefined) actions.push({ kind: 'reject', reason: spec.reject });
+  if (spec.require !== undefined) {
+    actions.push({ kind: 'require', requirement: parseRequirement(spec.require) });
+  }
+  const [action] = actions;
+  if (action === undefined || actions.length > 1) {
+    throw new SyntaxError('expected exactly one of require, reject and insecureAcceptAnything');
+  }
+  return action;
+}
+
+/** The rule that governs a repository, by its canonical name whatever name the client used. */
+export function findRule(policy: Policy, repository: Repository): Rule | undefined {
+  return policy.rules.find((rule) => matchesRepository(rule.match, repository));
+}
+
+/** What a rule asks for, in a few words. */
+export function describeAction(action: RuleAction): string {
+  switch (action.kind) {
+    case 'require':
+      return describeRequirement(action.requirement);
+    case 'reject':
+      return `reject: ${action.reason}`;
+    case 'accept-anything':
+      return 'accept anything';
+  }
+}

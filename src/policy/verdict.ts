@@ -1,0 +1,19 @@
+/** The answer to "may this digest be served here?", always with its reasons. */
+import type { Evaluation } from './evaluate.ts';
+import type { Finding } from './evidence.ts';
+
+export type VerdictOutcome = 'admitted' | 'denied' | 'undetermined';
+
+export interface Verdict {
+  readonly outcome: VerdictOutcome;
+  /** Short sentences, the most telling first. */
+  readonly reasons: readonly string[];
+  /** Who signed, where a signature was demanded. */
+  readonly signers: readonly string[];
+  readonly findings: readonly Finding[];
+  readonly evaluation?: Evaluation;
+  /** Why places could not be looked at; only with `undetermined`. */
+  readonly trouble?: 'unreachable' | 'timeout' | 'rate-limited';
+  /** Seconds. */
+  readonly retryAfter?: number;
+}

@@ -1,0 +1,103 @@
+/** Public keys that operators trust: PEM SPKI, of the algorithms that cosign signs with. */
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { digestOf, type Digest } from '../oci/digest.ts';
+
+export type KeyAlgorithm =
+  'ecdsa-p256' | 'ecdsa-p384' | 'ecdsa-p521' | 'rsa' | 'rsa-pss' | 'ed25519';
+
+export interface PublicKey {
+  /** SHA-256 of the SPKI DER. */
+  readonly fingerprint: Digest;
+  readonly algorithm: KeyAlgorithm;
+  readonly key: KeyObject;
+  /** What people call it: usually the file's name. */
+  readonly label: string;
+}
+
+/** Keys in one file. */
+const MAX_KEYS = 64;
+const RSA_BITS = { min: 2048, max: 4096 };
+
+const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
+const CURVES: Readonly<Record<string, KeyAlgorithm>> = {
+  prime256v1: 'ecdsa-p256',
+  secp384r1: 'ecdsa-p384',
+  secp521r1: 'ecdsa-p521',
+};
+
+/**
+ * Reads every `PUBLIC KEY` block of a PEM text (RFC 7468 §13).
+ * @throws {SyntaxError} when there is none, for any other kind of block, and for keys that are too weak or unknown.
+ * The message never quotes the text.
+ */
+export function parsePublicKeys(pem: string, label: string): readonly PublicKey[] {
+  const blocks = [...pem.matchAll(BLOCK)];
+  const first = blocks[0];
+  if (first === undefined) {
+    throw new SyntaxError(`${label}: expected a PEM block "BEGIN PUBLIC KEY", found none`);
+  }
+  if (blocks.length > MAX_KEYS) {
+    throw new SyntaxError(`${label}: expected at most ${MAX_KEYS} keys, got ${blocks.length}`);
+  }
+  return blocks.map(([text, kind]) => {
+    if (kind !== 'PUBLIC KEY') {
+      throw new SyntaxError(
+        `${label}: expected "BEGIN PUBLIC KEY", got "BEGIN ${kind}"${hint(kind)}`,
+      );
+    }
+    return parseOne(text, label);
+  });
+}
+
+function hint(kind: string | undefined): string {
+  if (kind === undefined) return '';
+  if (kind.includes('PRIVATE')) {
+    return ': this is a private key and does not belong here; give the public one';
+  }
+  if (kind === 'RSA PUBLIC KEY') return ': convert it with openssl rsa -RSAPublicKey_in -pubout';
+  if (kind === 'CERTIFICATE') return ': take its key with openssl x509 -pubkey -noout';
+  return '';
+}
+
+function parseOne(text: string, label: string): PublicKey {
+  let key: KeyObject;
+  let der: Buffer;
+  try {
+    key = createPublicKey({ key: text, format: 'pem', type: 'spki' });
+    der = key.export({ format: 'der', type: 'spki' });
+  } catch (error) {
+    throw new SyntaxError(`${label}: the public key cannot be read`, { cause: error });
+  }
+  return { fingerprint: digestOf(der), algorithm: algorithmOf(key, label), key, label };
+}
+
+function algorithmOf(key: KeyObject, label: string): KeyAlgorithm {
+  const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {};
+  switch (key.asymmetricKeyType) {
+    case 'ec': {
+      const algorithm = CURVES[namedCurve ?? ''];
+      if (algorithm !== undefined) return algorithm;
+      throw new SyntaxError(
+        `${label}: expected curve P-256, P-384 or P-521, got ${namedCurve ?? '?'}`,
+      );
+    }
+    case 'rsa':
+    case 'rsa-pss':
+      if (
+        modulusLength === undefined ||
+        modulusLength < RSA_BITS.min ||
+        modulusLength > RSA_BITS.max
+      ) {
+        throw new SyntaxError(
+          `${label}: expected an RSA key of ${RSA_BITS.min} to ${RSA_BITS.max} bits, got ${modulusLength ?? 0}`,
+        );
+      }
+      return key.asymmetricKeyType;
+    case 'ed25519':
+      return 'ed25519';
+    default:
+      throw new SyntaxError(
+        `${label}: expected an ECDSA, RSA or Ed25519 key, got ${key.asymmetricKeyType ?? 'none'}`,
+      );
+  }
+}
