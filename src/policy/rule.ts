@@ -52,27 +52,34 @@ export interface Policy {
 /** Raise it when a check in `verify/` or `admission/` becomes stricter: everything is then decided anew. */
 const CHECKS_REVISION = 1;
 
-/**
- * Builds the rules.
- * @param trustRootId the content id of a trust root by its configured name; undefined for an unknown one.
- * @throws {SyntaxError} naming the rule, when one of them is malformed or names an unknown trust root.
- */
-export function parsePolicy(
-  specs: readonly RuleSpec[],
-  trustRootId: (name: string) => string | undefined,
-): Policy {
-  return { rules: specs.map((spec) => parseRule(spec, trustRootId)) };
+/** What rules need to know of a trust root. */
+export interface TrustRootFacts {
+  /** Names the root's content. */
+  readonly id: string;
+  readonly keys: readonly { readonly fingerprint: string }[];
 }
 
-function parseRule(spec: RuleSpec, trustRootId: (name: string) => string | undefined): Rule {
+export type TrustRoots = ReadonlyMap<string, TrustRootFacts>;
+
+/**
+ * Builds the rules.
+ * @param roots trust roots by their configured names.
+ * @throws {SyntaxError} naming the rule, when one of them is malformed or names an unknown trust root.
+ */
+export function parsePolicy(specs: readonly RuleSpec[], roots: TrustRoots): Policy {
+  return { rules: specs.map((spec) => parseRule(spec, roots)) };
+}
+
+function parseRule(spec: RuleSpec, roots: TrustRoots): Rule {
   try {
     const action = parseAction(spec);
-    const roots = action.kind === 'require' ? leavesOf(action.requirement) : [];
-    const ids = [...new Set(roots.map((leaf) => leaf.trustRoot))].sort().map((name) => {
-      const id = trustRootId(name);
-      if (id === undefined) throw new SyntaxError(`unknown trust root "${name}"`);
-      return [name, id];
+    const leaves = action.kind === 'require' ? leavesOf(action.requirement) : [];
+    const ids = [...new Set(leaves.map((leaf) => leaf.trustRoot))].sort().map((name) => {
+      const root = roots.get(name);
+      if (root === undefined) throw new SyntaxError(`unknown trust root "${name}"`);
+      return [name, root.id];
     });
+    if (action.kind === 'require') refuseSharedKeys(action.requirement, roots);
     const basis = JSON.stringify([CHECKS_REVISION, action, spec.mode, ids]);
     return {
       name: spec.name,
@@ -85,6 +92,30 @@ function parseRule(spec: RuleSpec, trustRootId: (name: string) => string | undef
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new SyntaxError(`rule "${spec.name}": ${error.message}`, { cause: error });
+  }
+}
+
+/**
+ * A threshold counts signers, so no key may stand behind two of its alternatives: one signature would count twice.
+ * @throws {SyntaxError} naming both trust roots.
+ */
+function refuseSharedKeys(requirement: Requirement, roots: TrustRoots): void {
+  if (requirement.kind === 'key') return;
+  for (const child of requirement.of) refuseSharedKeys(child, roots);
+  if (requirement.kind !== 'atLeast' || requirement.count < 2) return;
+  const owners = new Map<string, { root: string; alternative: number }>();
+  for (const [alternative, child] of requirement.of.entries()) {
+    for (const { trustRoot } of leavesOf(child)) {
+      for (const { fingerprint } of roots.get(trustRoot)?.keys ?? []) {
+        const owner = owners.get(fingerprint);
+        if (owner !== undefined && owner.alternative !== alternative) {
+          throw new SyntaxError(
+            `atLeast counts signers, but one key stands behind two alternatives ("${owner.root}" and "${trustRoot}")`,
+          );
+        }
+        owners.set(fingerprint, { root: trustRoot, alternative });
+      }
+    }
   }
 }
 

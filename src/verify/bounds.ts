@@ -1,0 +1,12 @@
+/** How much a verifier reads of what strangers attached to an image (design: bounds). */
+
+/** Signatures tried for one digest, over all the places where they live; also manifests of referrers opened. */
+export const MAX_SIGNATURES = 64;
+/** Bytes of a manifest that carries signatures. */
+export const MAX_SIGNATURE_MANIFEST = 1024 * 1024;
+/** Bytes of one bundle or signed payload. */
+export const MAX_SIGNATURE_CONTENT = 1024 * 1024;
+/** Characters of a base64 signature in an annotation: RSA 4096 takes 684. */
+export const MAX_SIGNATURE_TEXT = 8192;
+/** Subjects of one in-toto statement. */
+export const MAX_SUBJECTS = 1024;

@@ -1,0 +1,106 @@
+/** All signatures of one image against one requirement: discovery, schemes, evaluation, bounded in number. */
+import { describeSigner, type Evidence, type Finding } from '../policy/evidence.ts';
+import { evaluate, type Evaluation } from '../policy/evaluate.ts';
+import { leavesOf, type Requirement } from '../policy/requirement.ts';
+import type { TrustRoot } from '../trust/trust-root.ts';
+import { MAX_SIGNATURES } from './bounds.ts';
+import type { Candidate, SchemeVerifier, Subject } from './candidate.ts';
+import { discover } from './discovery.ts';
+import type { SignatureSource, SourceError } from './signature-source.ts';
+import { sigstoreBundle } from './sigstore/verifier.ts';
+import { simpleSigning } from './simple-signing/verifier.ts';
+
+const SCHEMES: readonly SchemeVerifier[] = [simpleSigning, sigstoreBundle];
+
+export interface VerifyOptions {
+  readonly requirement: Requirement;
+  readonly trustRoots: ReadonlyMap<string, TrustRoot>;
+  readonly source: SignatureSource;
+  /** Look at everything although the requirement is satisfied already: for people who want to see it all. */
+  readonly exhaustive?: boolean;
+}
+
+export interface Verification {
+  readonly evaluation: Evaluation;
+  readonly evidence: readonly Evidence[];
+  readonly findings: readonly Finding[];
+  /** Places that could not be looked at; what they hold might have satisfied the requirement. */
+  readonly trouble: readonly { readonly place: string; readonly error: SourceError }[];
+  /** Whether there was more than the bound on signatures lets us look at. */
+  readonly exhausted: boolean;
+}
+
+/** Finds and checks signatures until the requirement is satisfied, nothing is left, or the bound is reached. */
+export async function verifyImage(subject: Subject, options: VerifyOptions): Promise<Verification> {
+  const { requirement, source, exhaustive = false } = options;
+  const roots = rootsOf(requirement, options.trustRoots);
+  const evidence: Evidence[] = [];
+  const findings: Finding[] = [];
+  const trouble: { place: string; error: SourceError }[] = [];
+  let exhausted = false;
+  let evaluation = evaluate(requirement, evidence, true);
+  const accepts = (mediaType: string): boolean => schemeOf(mediaType) !== undefined;
+  for await (const item of discover(subject, source, accepts)) {
+    if (findings.length + trouble.length >= MAX_SIGNATURES) {
+      exhausted = true;
+      break;
+    }
+    if (item.kind === 'trouble') {
+      trouble.push(item);
+      continue;
+    }
+    if (item.kind === 'finding') {
+      findings.push(item.finding);
+      continue;
+    }
+    const checked = check(item.candidate, subject, roots);
+    findings.push(checked.finding);
+    if (checked.evidence.length === 0) continue;
+    evidence.push(...checked.evidence);
+    evaluation = evaluate(requirement, evidence, true);
+    if (evaluation.outcome === 'satisfied' && !exhaustive) break;
+  }
+  evaluation = evaluate(requirement, evidence, trouble.length === 0);
+  return { evaluation, evidence, findings, trouble, exhausted };
+}
+
+function rootsOf(
+  requirement: Requirement,
+  trustRoots: ReadonlyMap<string, TrustRoot>,
+): readonly TrustRoot[] {
+  const names = new Set(leavesOf(requirement).map((leaf) => leaf.trustRoot));
+  return [...names].map((name) => {
+    const root = trustRoots.get(name);
+    if (root === undefined) throw new Error(`unknown trust root ${name}`);
+    return root;
+  });
+}
+
+function schemeOf(mediaType: string): SchemeVerifier | undefined {
+  return SCHEMES.find((scheme) => scheme.accepts(mediaType));
+}
+
+function check(
+  candidate: Candidate,
+  subject: Subject,
+  roots: readonly TrustRoot[],
+): { finding: Finding; evidence: readonly Evidence[] } {
+  const { place } = candidate;
+  const scheme = schemeOf(candidate.mediaType);
+  if (scheme === undefined) {
+    return {
+      finding: { place, scheme: 'other', outcome: 'ignored', text: 'unknown scheme' },
+      evidence: [],
+    };
+  }
+  const checked = scheme.check(candidate, subject, roots);
+  if (checked.outcome === 'rejected') {
+    const { reason: text } = checked;
+    return { finding: { place, scheme: scheme.scheme, outcome: 'rejected', text }, evidence: [] };
+  }
+  const text = `signed by ${checked.evidence.map((item) => describeSigner(item.signer)).join(' and ')}`;
+  return {
+    finding: { place, scheme: scheme.scheme, outcome: 'verified', text },
+    evidence: checked.evidence,
+  };
+}
