@@ -1,7 +1,10 @@
 /** How much a verifier reads of what strangers attached to an image (design: bounds). */
 
-/** Signatures tried for one digest, over all the places where they live; also manifests of referrers opened. */
-export const MAX_SIGNATURES = 64;
+/**
+ * Signatures, or things listed as such, looked at in each of the two places where they live (the `.sig` tag and the
+ * referrers): 64 for one digest. Each place has its own share, so junk in one hides nothing in the other.
+ */
+export const MAX_SIGNATURES_PER_PLACE = 32;
 /** Bytes of a manifest that carries signatures. */
 export const MAX_SIGNATURE_MANIFEST = 1024 * 1024;
 /** Bytes of one bundle or signed payload. */

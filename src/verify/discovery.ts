@@ -4,15 +4,21 @@ import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
 import { parseManifest, type Manifest } from '../oci/manifest.ts';
 import { isImageType, OCI_EMPTY } from '../oci/media-type.ts';
 import type { Finding } from '../policy/evidence.ts';
-import { MAX_SIGNATURE_CONTENT, MAX_SIGNATURE_MANIFEST } from './bounds.ts';
+import {
+  MAX_SIGNATURE_CONTENT,
+  MAX_SIGNATURE_MANIFEST,
+  MAX_SIGNATURES_PER_PLACE,
+} from './bounds.ts';
 import type { Candidate, Subject } from './candidate.ts';
 import { SourceError, type SignatureSource, type SourceManifest } from './signature-source.ts';
 
-/** A signature to check, something that is none, or a place that could not be looked at. */
+/** A signature to check, something that is none, or a place that could not be looked at (to its end). */
 export type Discovered =
   | { readonly kind: 'candidate'; readonly candidate: Candidate }
   | { readonly kind: 'finding'; readonly finding: Finding }
-  | { readonly kind: 'trouble'; readonly place: string; readonly error: SourceError };
+  | { readonly kind: 'trouble'; readonly place: string; readonly error: SourceError }
+  /** The place holds more than is looked at. */
+  | { readonly kind: 'bound'; readonly place: string };
 
 /** Which layers are worth opening. */
 export type Accepts = (mediaType: string) => boolean;
@@ -23,17 +29,18 @@ export function attachmentTag(digest: Digest, suffix: '' | '.sig'): string {
 }
 
 /**
- * Signatures of a digest, lazily. The places take turns, so that junk in one does not use up what the caller is
- * willing to look at before the other was opened (cosign itself lets a bundle hide every `.sig`).
+ * Signatures of a digest, lazily, from all places at once: junk or slowness in one hides nothing in the other
+ * (cosign itself lets one bundle hide every `.sig`).
  */
 export function discover(
   subject: Subject,
   source: SignatureSource,
   accepts: Accepts,
 ): AsyncGenerator<Discovered> {
-  return takeTurns([
-    guarded(attachmentTag(subject.digest, '.sig'), () => inSignatureTag(subject, source, accepts)),
-    guarded('referrers', () => inReferrers(subject, source, accepts)),
+  const tag = `tag ${attachmentTag(subject.digest, '.sig')}`;
+  return merged([
+    bounded(tag, () => inSignatureTag(subject, source, accepts)),
+    bounded('referrers', () => inReferrers(subject, source, accepts)),
   ]);
 }
 
@@ -193,19 +200,32 @@ async function* guarded(
   }
 }
 
-/** One item from each stream in turn, each stream one step ahead of its reader. */
-async function* takeTurns<T>(streams: readonly AsyncGenerator<T>[]): AsyncGenerator<T> {
+/** {@link guarded}, and no more of it than the bound. */
+async function* bounded(
+  place: string,
+  open: () => AsyncGenerator<Discovered>,
+): AsyncGenerator<Discovered> {
+  let seen = 0;
+  for await (const item of guarded(place, open)) {
+    if (seen++ >= MAX_SIGNATURES_PER_PLACE) {
+      yield { kind: 'bound', place };
+      return;
+    }
+    yield item;
+  }
+}
+
+/** Items of all streams as they come, each stream one step ahead of its reader. */
+async function* merged<T>(streams: readonly AsyncGenerator<T>[]): AsyncGenerator<T> {
   const running = new Map(streams.map((stream) => [stream, step(stream)]));
   try {
     while (running.size > 0) {
-      for (const [stream, next] of [...running]) {
-        const result = await next;
-        if (result.done === true) {
-          running.delete(stream);
-        } else {
-          running.set(stream, step(stream));
-          yield result.value;
-        }
+      const { stream, result } = await Promise.race(running.values());
+      if (result.done === true) {
+        running.delete(stream);
+      } else {
+        running.set(stream, step(stream));
+        yield result.value;
       }
     }
   } finally {
@@ -214,8 +234,13 @@ async function* takeTurns<T>(streams: readonly AsyncGenerator<T>[]): AsyncGenera
   }
 }
 
-function step<T>(stream: AsyncGenerator<T>): Promise<IteratorResult<T, unknown>> {
-  const next = stream.next();
+interface Step<T> {
+  readonly stream: AsyncGenerator<T>;
+  readonly result: IteratorResult<T, unknown>;
+}
+
+function step<T>(stream: AsyncGenerator<T>): Promise<Step<T>> {
+  const next = stream.next().then((result) => ({ stream, result }));
   next.catch(() => undefined);
   return next;
 }

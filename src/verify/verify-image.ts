@@ -3,7 +3,6 @@ import { describeSigner, type Evidence, type Finding } from '../policy/evidence.
 import { evaluate, type Evaluation } from '../policy/evaluate.ts';
 import { leavesOf, type Requirement } from '../policy/requirement.ts';
 import type { TrustRoot } from '../trust/trust-root.ts';
-import { MAX_SIGNATURES } from './bounds.ts';
 import type { Candidate, SchemeVerifier, Subject } from './candidate.ts';
 import { discover } from './discovery.ts';
 import type { SignatureSource, SourceError } from './signature-source.ts';
@@ -26,8 +25,8 @@ export interface Verification {
   readonly findings: readonly Finding[];
   /** Places that could not be looked at; what they hold might have satisfied the requirement. */
   readonly trouble: readonly { readonly place: string; readonly error: SourceError }[];
-  /** Whether there was more than the bound on signatures lets us look at. */
-  readonly exhausted: boolean;
+  /** Places that hold more than the bound on signatures lets us look at. */
+  readonly bounds: readonly string[];
 }
 
 /** Finds and checks signatures until the requirement is satisfied, nothing is left, or the bound is reached. */
@@ -37,31 +36,21 @@ export async function verifyImage(subject: Subject, options: VerifyOptions): Pro
   const evidence: Evidence[] = [];
   const findings: Finding[] = [];
   const trouble: { place: string; error: SourceError }[] = [];
-  let exhausted = false;
-  let evaluation = evaluate(requirement, evidence, true);
+  const bounds: string[] = [];
   const accepts = (mediaType: string): boolean => schemeOf(mediaType) !== undefined;
   for await (const item of discover(subject, source, accepts)) {
-    if (findings.length + trouble.length >= MAX_SIGNATURES) {
-      exhausted = true;
-      break;
-    }
-    if (item.kind === 'trouble') {
-      trouble.push(item);
-      continue;
-    }
-    if (item.kind === 'finding') {
-      findings.push(item.finding);
-      continue;
-    }
+    if (item.kind === 'trouble') trouble.push(item);
+    if (item.kind === 'finding') findings.push(item.finding);
+    if (item.kind === 'bound') bounds.push(item.place);
+    if (item.kind !== 'candidate') continue;
     const checked = check(item.candidate, subject, roots);
     findings.push(checked.finding);
-    if (checked.evidence.length === 0) continue;
     evidence.push(...checked.evidence);
-    evaluation = evaluate(requirement, evidence, true);
-    if (evaluation.outcome === 'satisfied' && !exhaustive) break;
+    const satisfied = evaluate(requirement, evidence, true).outcome === 'satisfied';
+    if (satisfied && !exhaustive) break;
   }
-  evaluation = evaluate(requirement, evidence, trouble.length === 0);
-  return { evaluation, evidence, findings, trouble, exhausted };
+  const evaluation = evaluate(requirement, evidence, trouble.length === 0);
+  return { evaluation, evidence, findings, trouble, bounds };
 }
 
 function rootsOf(
