@@ -70,7 +70,10 @@ export interface DecisionRecord {
 
 export interface Records {
   findVerdict(key: VerdictKey): Promise<VerdictRecord | undefined>;
-  /** Both a manifest and a blob may be granted under one digest; `manifest` finds the kinds manifest and attachment. */
+  /**
+   * `manifest` finds the kinds manifest and attachment, `blob` finds blob and attachment-blob. Where a digest has both
+   * kinds, the first named answers: what an admitted image names is never treated as attached to it.
+   */
   findGrant(key: GrantKey, of: 'manifest' | 'blob'): Promise<GrantRecord | undefined>;
   findPin(repository: Repository, tag: string): Promise<PinRecord | undefined>;
   /** One transaction; an existing row of the same key is replaced (a pin keeps its `since` while its digest stays). */

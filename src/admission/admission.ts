@@ -1,0 +1,150 @@
+/** May this reference be served? The only place that decides. */
+import { LRUCache } from 'lru-cache';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import {
+  formatReference,
+  formatRepository,
+  type Reference,
+  type Repository,
+} from '../oci/reference.ts';
+import { findRule } from '../policy/rule.ts';
+import { createAttachments } from './attachments.ts';
+import { parseAttachmentTag } from './attachment.ts';
+import { createBlobs, type GrantedBlob } from './blobs.ts';
+import { MEMORY, REFUSAL_MEMORY } from './bounds.ts';
+import { isUndetermined, type Decision, type Refused } from './decision.ts';
+import { createDigests, type Digests } from './digests.ts';
+import { createMemory } from './memory.ts';
+import type { AdmissionParts, Ask } from './parts.ts';
+import { refuseRejected, refuseUnknownUpstream, refuseWithoutRule } from './refusal.ts';
+import { createSingleFlight } from './single-flight.ts';
+import { createTags, type TagDecision } from './tags.ts';
+
+export interface Admission {
+  /** The whole decision about a manifest, for HEAD and GET alike. */
+  admit(reference: Reference): Promise<Decision>;
+  /** A decision still in memory: the warm path, without a promise. */
+  peek(reference: Reference): Decision | undefined;
+  admitBlob(repository: Repository, digest: Digest): Promise<GrantedBlob | Refused>;
+  /** What is attached to an admitted digest; empty for any other. */
+  findReferrers(repository: Repository, subject: Digest): Promise<readonly Descriptor[] | Refused>;
+  /** Whether the repository's tags may be listed: a rule covers it and does not reject it. */
+  admitTagList(repository: Repository): Refused | undefined;
+}
+
+interface Kept {
+  readonly decision: Decision;
+  readonly until: number;
+}
+
+/** One admission serves one set of rules and trust roots; another set is another admission. */
+export function createAdmission(parts: AdmissionParts): Admission {
+  const memory = createMemory(parts);
+  const digests = once(createDigests(parts, memory), parts);
+  const tags = createTags(parts, memory, digests);
+  const attachments = createAttachments(memory, digests, tags);
+  const blobs = createBlobs(parts, memory);
+  const flights = createSingleFlight<Decision>();
+  const kept = new LRUCache<string, Kept>({
+    max: MEMORY.entries,
+    maxSize: MEMORY.bytes,
+    sizeCalculation: ({ decision }) =>
+      1024 + (decision.outcome === 'admitted' ? decision.bytes.length : decision.message.length),
+  });
+
+  function ask(reference: Reference): Ask | Refused {
+    const { repository } = reference;
+    const asked = formatReference(reference);
+    const upstream = parts.upstreams.get(repository.registry);
+    if (upstream === undefined) return refuseUnknownUpstream(repository);
+    const rule = findRule(parts.policy, repository);
+    if (rule === undefined) return refuseWithoutRule(asked, repository);
+    if (rule.action.kind === 'reject') return refuseRejected(asked, rule, rule.action.reason);
+    return { reference, repository, rule, upstream, depth: 0 };
+  }
+
+  function peek(reference: Reference): Decision | undefined {
+    const found = kept.get(formatReference(reference));
+    return found !== undefined && parts.clock() < found.until ? found.decision : undefined;
+  }
+
+  async function decide(reference: Reference, question: Ask): Promise<TagDecision> {
+    if (reference.tag === undefined) {
+      const decision = await digests.admit(question, reference.digest);
+      return { decision, until: Number.POSITIVE_INFINITY };
+    }
+    const attachment =
+      question.rule.action.kind === 'require' ? parseAttachmentTag(reference.tag) : undefined;
+    return attachment === undefined
+      ? tags.admit(question, reference.tag)
+      : attachments.admitTag(question, reference.tag, attachment);
+  }
+
+  /** Refusals are remembered briefly, outages not at all: the next client finds the upstream healed. */
+  function keep(
+    key: string,
+    { decision, until }: TagDecision,
+    tags: { readonly refresh: number },
+  ): void {
+    const now = parts.clock();
+    const audited = decision.outcome === 'admitted' && decision.verdict.outcome !== 'admitted';
+    const end =
+      decision.outcome === 'admitted'
+        ? Math.min(until, audited ? now + tags.refresh : until)
+        : isUndetermined(decision.code) || decision.code === 'absent'
+          ? 0
+          : now + REFUSAL_MEMORY;
+    if (end > now) kept.set(key, { decision: { ...decision, source: 'memory' }, until: end });
+  }
+
+  return {
+    peek,
+    async admit(reference) {
+      const known = peek(reference);
+      if (known !== undefined) return known;
+      const question = ask(reference);
+      if ('outcome' in question) return question;
+      const key = formatReference(reference);
+      return flights.run(key, async () => {
+        const decided = await decide(reference, question);
+        keep(key, decided, question.rule.tags);
+        return decided.decision;
+      });
+    },
+    async admitBlob(repository, digest) {
+      const question = ask({ repository, digest });
+      return 'outcome' in question ? question : blobs.admit(question, digest);
+    },
+    async findReferrers(repository, subject) {
+      const question = ask({ repository, digest: subject });
+      return 'outcome' in question ? [] : attachments.findReferrers(question, subject);
+    },
+    admitTagList(repository) {
+      // A tag list names a repository; any reference in it asks the same rule.
+      const question = ask({ repository, tag: 'latest' });
+      return 'outcome' in question ? question : undefined;
+    },
+  };
+}
+
+/** One decision per digest at a time, and a denied one not again at once, whatever tags lead to it. */
+function once(digests: Digests, { clock }: Pick<AdmissionParts, 'clock'>): Digests {
+  const flights = createSingleFlight<Decision>();
+  const denied = new LRUCache<string, { decision: Decision; until: number }>({ max: 10_000 });
+  return {
+    load: (question, digest) => digests.load(question, digest),
+    admit(question, digest, options) {
+      const key = `${formatRepository(question.repository)}@${digest}`;
+      const known = denied.get(key);
+      if (known !== undefined && clock() < known.until) return Promise.resolve(known.decision);
+      return flights.run(key, async () => {
+        const decision = await digests.admit(question, digest, options);
+        if (decision.outcome === 'refused' && decision.code === 'not-admitted') {
+          denied.set(key, { decision, until: clock() + REFUSAL_MEMORY });
+        }
+        return decision;
+      });
+    },
+  };
+}

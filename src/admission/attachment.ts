@@ -1,0 +1,101 @@
+/** What counts as attached to an image rather than as an image: signatures, attestations, SBOMs. */
+import { isDigest, type Digest } from '../oci/digest.ts';
+import type { ImageManifest, Manifest } from '../oci/manifest.ts';
+
+/** A tag that cosign or the referrers fallback gives to what belongs to a digest. */
+export interface AttachmentTag {
+  readonly subject: Digest;
+  /** '' is the fallback index of referrers. */
+  readonly suffix: '' | 'sig' | 'att' | 'sbom';
+}
+
+const TAG = /^(sha256|sha512)-([0-9a-f]{64,128})(?:\.(sig|att|sbom))?$/;
+
+export function parseAttachmentTag(tag: string): AttachmentTag | undefined {
+  const [, algorithm, hex, suffix = ''] = TAG.exec(tag) ?? [];
+  const subject = `${algorithm ?? ''}:${hex ?? ''}`;
+  if (!isDigest(subject)) return undefined;
+  if (suffix !== '' && suffix !== 'sig' && suffix !== 'att' && suffix !== 'sbom') return undefined;
+  return { subject, suffix };
+}
+
+/** Layer types of signatures, attestations and SBOMs: text, none of which a runtime unpacks as a file system. */
+const LAYER_TYPES = new Set([
+  'application/vnd.dev.cosign.simplesigning.v1+json',
+  'application/vnd.dsse.envelope.v1+json',
+  'application/vnd.in-toto+json',
+  'application/jose+json',
+  'text/spdx',
+  'text/spdx+json',
+  'text/spdx+xml',
+  'application/spdx+json',
+  'application/vnd.cyclonedx',
+  'application/vnd.cyclonedx+json',
+  'application/vnd.cyclonedx+xml',
+  'application/vnd.syft+json',
+  'application/sarif+json',
+]);
+const LAYER_PREFIX = 'application/vnd.dev.sigstore.bundle';
+/** CBOR, so the one type whose content is not text; see {@link inspectAttachment}. */
+const COSE = 'application/cose';
+
+/** Whether every layer is of a type that is attached to images. An empty list of layers is not. */
+export function isAttachment(manifest: Manifest): manifest is ImageManifest {
+  return (
+    manifest.kind === 'image' &&
+    manifest.layers.length > 0 &&
+    manifest.layers.every(
+      ({ mediaType }) =>
+        LAYER_TYPES.has(mediaType) || mediaType === COSE || mediaType.startsWith(LAYER_PREFIX),
+    )
+  );
+}
+
+// Everything below TAB and between CR and space: no text has it, every archive does.
+// eslint-disable-next-line no-control-regex
+const CONTROLS = /[\u0000-\u0008\u000e-\u001f]/;
+const TAR_BLOCK = 512;
+const TAR_CHECKSUM = { start: 148, end: 156 };
+
+/**
+ * Looks whether content that calls itself a signature, attestation or SBOM could be a file system after all: media
+ * types are the publisher's claim, and Docker's classic store unpacks a layer whatever its type says.
+ * @returns the reason to refuse it, or undefined.
+ */
+export function inspectAttachment(bytes: Buffer, mediaType: string): string | undefined {
+  if (mediaType === COSE) {
+    // RFC 9052 §4.2: the tag of COSE_Sign1 is the first byte, which no compressed stream begins with.
+    if (bytes[0] !== 0xd2) return 'it calls itself a COSE signature and is none';
+    return isTar(bytes) ? 'it calls itself a COSE signature and is an archive' : undefined;
+  }
+  // bzip2 is the one compression whose first bytes are text.
+  return isText(bytes) && !bytes.toString('latin1', 0, 3).startsWith('BZh')
+    ? undefined
+    : 'it calls itself an attachment and is not text';
+}
+
+function isText(bytes: Buffer): boolean {
+  try {
+    return !CONTROLS.test(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    return false;
+  }
+}
+
+/** POSIX.1-1988 ustar and its predecessors: the first header carries the sum of its own bytes. */
+function isTar(bytes: Buffer): boolean {
+  if (bytes.length < TAR_BLOCK) return false;
+  const { start, end } = TAR_CHECKSUM;
+  const declared = Number.parseInt(
+    bytes.toString('latin1', start, end).replaceAll('\0', ' ').trim(),
+    8,
+  );
+  let unsigned = 0;
+  let signed = 0;
+  for (const [at, byte] of bytes.subarray(0, TAR_BLOCK).entries()) {
+    const value = at >= start && at < end ? 0x20 : byte;
+    unsigned += value;
+    signed += value < 0x80 ? value : value - 0x100;
+  }
+  return declared === unsigned || declared === signed;
+}

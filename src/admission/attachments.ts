@@ -1,0 +1,107 @@
+/** Signatures, attestations and SBOMs of admitted digests, served so that others behind the proxy can verify too. */
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import { parseManifest, type Manifest } from '../oci/manifest.ts';
+import { formatReference } from '../oci/reference.ts';
+import type { PinRecord } from '../store/records.ts';
+import type { ResolvedTag } from '../upstream/upstream.ts';
+import { attachmentTag } from '../verify/discovery.ts';
+import { isAttachment, type AttachmentTag } from './attachment.ts';
+import { MAX_MANIFEST } from './bounds.ts';
+import { isUndetermined, type Decision, type Refused } from './decision.ts';
+import type { Digests } from './digests.ts';
+import { attachmentGrantsOf, grant } from './graph.ts';
+import { admittedBecause } from './judge.ts';
+import type { Memory } from './memory.ts';
+import type { Ask } from './parts.ts';
+import { absentAttachment } from './refusal.ts';
+import type { TagDecision, Tags } from './tags.ts';
+import { isUpstreamError, refuseForUpstream } from './trouble.ts';
+
+export interface Attachments {
+  /** A `sha256-<hex>[.sig|.att|.sbom]` tag. Clients abort a pull on 403 here, so what is not there is absent. */
+  admitTag(ask: Ask, tag: string, attachment: AttachmentTag): Promise<TagDecision>;
+  /** What the upstream lists for an admitted digest; nothing for any other. */
+  findReferrers(ask: Ask, subject: Digest): Promise<readonly Descriptor[] | Refused>;
+}
+
+export function createAttachments(memory: Memory, digests: Digests, tags: Tags): Attachments {
+  async function admitTag(ask: Ask, tag: string, attachment: AttachmentTag): Promise<TagDecision> {
+    const subject = await digests.admit(ask, attachment.subject);
+    if (subject.outcome === 'refused') {
+      const decision = isUndetermined(subject.code)
+        ? subject
+        : absentAttachment(formatReference(ask.reference));
+      return { decision, until: 0 };
+    }
+    return tags.admit(ask, tag, (resolved, pin) => admitResolved(ask, attachment, resolved, pin));
+  }
+
+  /** Only what cannot run is admitted by what it is attached to; anything else is judged like any image. */
+  async function admitResolved(
+    ask: Ask,
+    { subject, suffix }: AttachmentTag,
+    resolved: ResolvedTag,
+    pin: PinRecord,
+  ): Promise<Decision> {
+    const { digest } = resolved;
+    const loaded = resolved.manifest ?? (await digests.load(ask, digest));
+    if ('outcome' in loaded) return loaded;
+    const manifest = parsed(loaded.bytes, loaded.contentType);
+    const attached =
+      manifest !== undefined &&
+      (suffix === '' ? manifest.kind === 'index' : isAttachment(manifest));
+    if (!attached) return digests.admit(ask, digest, { manifest: loaded, pin });
+    const { mediaType } = manifest;
+    const scope = { repository: ask.repository, policyKey: ask.rule.key, because: subject };
+    await memory.keepBytes(digest, loaded.bytes);
+    await memory.record({
+      grants: [
+        grant({ digest, mediaType, size: loaded.bytes.length }, 'attachment', scope),
+        // A list of referrers grants none of its children: each is judged when it is asked for.
+        ...attachmentGrantsOf(manifest, scope),
+      ],
+      pin,
+    });
+    return {
+      outcome: 'admitted',
+      digest,
+      mediaType,
+      bytes: loaded.bytes,
+      rule: ask.rule.name,
+      verdict: admittedBecause(`attached to the admitted ${subject}`),
+      source: 'fresh',
+    };
+  }
+
+  async function findReferrers(
+    ask: Ask,
+    subject: Digest,
+  ): Promise<readonly Descriptor[] | Refused> {
+    const decision = await digests.admit(ask, subject);
+    if (decision.outcome === 'refused') return isUndetermined(decision.code) ? decision : [];
+    const { path } = ask.repository;
+    try {
+      const listed = await ask.upstream.referrers(path, subject);
+      if (listed !== undefined && listed.length > 0) return listed;
+      const tag = attachmentTag(subject, '');
+      const found = await ask.upstream.fetchManifest(path, tag, { maxBytes: MAX_MANIFEST });
+      const index = parsed(found.bytes, found.contentType);
+      return index?.kind === 'index' ? index.manifests : [];
+    } catch (error) {
+      if (isUpstreamError(error) && error.code === 'not-found') return [];
+      return refuseForUpstream(formatReference(ask.reference), error, ask.rule);
+    }
+  }
+
+  return { admitTag, findReferrers };
+}
+
+function parsed(bytes: Buffer, contentType: string): Manifest | undefined {
+  try {
+    return parseManifest(bytes, contentType);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

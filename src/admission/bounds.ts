@@ -1,0 +1,20 @@
+/** Bounds of one decision and of what is remembered about decisions. */
+
+/** Bytes of a manifest; containerd refuses larger ones itself. */
+export const MAX_MANIFEST = 4 * 1024 * 1024;
+/** Milliseconds that finding and checking signatures may take. */
+export const VERIFICATION_DEADLINE = 20_000;
+/** Milliseconds for which a refusal answers without another look; long enough for a storm, short for a person who signs. */
+export const REFUSAL_MEMORY = 5_000;
+/** Milliseconds between attempts to reach an upstream whose tags are served stale. */
+export const STALE_MEMORY = 10_000;
+/** Seconds that a client should wait when nothing can be decided and the upstream named no time. */
+export const RETRY_AFTER = 10;
+/** Decisions kept in memory, in number and in bytes of their manifests. */
+export const MEMORY = { entries: 50_000, bytes: 64 * 1024 * 1024 };
+/** Grants for blobs kept in memory. */
+export const GRANT_MEMORY = 100_000;
+/** Bytes of one piece of attached content (a signature, attestation or SBOM); it is inspected as a whole. */
+export const MAX_ATTACHMENT_CONTENT = 32 * 1024 * 1024;
+/** How many attachments of attachments are followed: image, attestation, signature of the attestation. */
+export const MAX_ATTACHMENT_DEPTH = 3;

@@ -1,0 +1,74 @@
+/** What a decision leaves behind: bytes, verdict, grants and pin, on disk and in memory. */
+import { LRUCache } from 'lru-cache';
+import type { Digest } from '../oci/digest.ts';
+import { formatRepository } from '../oci/reference.ts';
+import type { DecisionRecord, GrantKey, GrantKind, GrantRecord } from '../store/records.ts';
+import { GRANT_MEMORY } from './bounds.ts';
+import type { AdmissionParts } from './parts.ts';
+
+/** Keeps and finds what was decided. A disk that fails costs speed later, never an answer now. */
+export interface Memory {
+  /** Proven again when read; undefined also where the disk cannot be read. */
+  findBytes(digest: Digest, maxBytes: number): Promise<Buffer | undefined>;
+  keepBytes(digest: Digest, bytes: Buffer): Promise<void>;
+  /** One transaction; an image's grants hold even where the disk fails. */
+  record(decision: DecisionRecord): Promise<void>;
+  findGrant(key: GrantKey, of: 'manifest' | 'blob'): Promise<GrantRecord | undefined>;
+}
+
+export function createMemory(parts: Pick<AdmissionParts, 'blobs' | 'records' | 'logger'>): Memory {
+  const grants = new LRUCache<string, GrantRecord>({ max: GRANT_MEMORY });
+
+  return {
+    async findBytes(digest, maxBytes) {
+      try {
+        return await parts.blobs.get(digest, maxBytes);
+      } catch (error) {
+        parts.logger.error({ err: error, digest }, 'manifest not read from disk');
+        return undefined;
+      }
+    },
+    async keepBytes(digest, bytes) {
+      try {
+        await parts.blobs.put(digest, bytes);
+      } catch (error) {
+        parts.logger.error({ err: error, digest }, 'manifest not kept on disk');
+      }
+    },
+    async record(decision) {
+      for (const grant of decision.grants ?? []) {
+        const name = keyOf(grant, sideOf(grant.kind));
+        // Attached content is inspected before it is served, an image's layer is not. Should one digest be both, the
+        // admitted image wins; only the records see both, so a weak grant is left for them to answer.
+        if (grant.kind === 'manifest' || grant.kind === 'blob') grants.set(name, grant);
+        else if (isWeak(grants.get(name))) grants.delete(name);
+      }
+      try {
+        await parts.records.record(decision);
+      } catch (error) {
+        parts.logger.error({ err: error }, 'decision not recorded on disk');
+      }
+    },
+    async findGrant(key, of) {
+      const name = keyOf(key, of);
+      const known = grants.get(name);
+      if (known !== undefined) return known;
+      const found = await parts.records.findGrant(key, of);
+      if (found !== undefined) grants.set(name, found);
+      return found;
+    },
+  };
+}
+
+function sideOf(kind: GrantKind): 'manifest' | 'blob' {
+  return kind === 'manifest' || kind === 'attachment' ? 'manifest' : 'blob';
+}
+
+/** A tuple: none of its members can contain a space. */
+function keyOf({ repository, digest, policyKey }: GrantKey, side: 'manifest' | 'blob'): string {
+  return `${side} ${formatRepository(repository)} ${digest} ${policyKey}`;
+}
+
+function isWeak(grant: GrantRecord | undefined): boolean {
+  return grant?.kind === 'attachment' || grant?.kind === 'attachment-blob';
+}
