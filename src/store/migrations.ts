@@ -1,0 +1,89 @@
+/** The shape of the records' database, step by step; `PRAGMA user_version` counts the steps taken. */
+import type { DatabaseSync } from 'node:sqlite';
+import { StoreError } from './store-error.ts';
+
+/** `PRAGMA application_id` of our databases: "csgn". */
+const APPLICATION_ID = 0x6373676e;
+
+/** Append only: a step that was released never changes. */
+const MIGRATIONS: readonly string[] = [
+  // An absent tag is '' (no tag is empty), since NULLs in a key are never equal to each other.
+  `CREATE TABLE verdicts (
+     registry TEXT NOT NULL,
+     path TEXT NOT NULL,
+     digest TEXT NOT NULL,
+     tag TEXT NOT NULL,
+     policy_key TEXT NOT NULL,
+     media_type TEXT NOT NULL,
+     size INTEGER NOT NULL,
+     verdict TEXT NOT NULL,
+     decided_at INTEGER NOT NULL,
+     PRIMARY KEY (registry, path, digest, tag, policy_key)
+   ) STRICT;
+   CREATE TABLE grants (
+     registry TEXT NOT NULL,
+     path TEXT NOT NULL,
+     digest TEXT NOT NULL,
+     policy_key TEXT NOT NULL,
+     kind TEXT NOT NULL,
+     media_type TEXT NOT NULL,
+     size INTEGER NOT NULL,
+     because TEXT NOT NULL,
+     PRIMARY KEY (registry, path, digest, policy_key, kind)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE pins (
+     registry TEXT NOT NULL,
+     path TEXT NOT NULL,
+     tag TEXT NOT NULL,
+     digest TEXT NOT NULL,
+     checked_at INTEGER NOT NULL,
+     since INTEGER NOT NULL,
+     PRIMARY KEY (registry, path, tag)
+   ) STRICT, WITHOUT ROWID;`,
+];
+
+/**
+ * Brings the database to the newest shape, each step whole or not at all.
+ * @throws {StoreError} `newer-version` or `not-a-database`, naming the file and what to do.
+ */
+export function migrate(database: DatabaseSync, file: string): void {
+  const version = pragma(database, 'user_version');
+  const isNew = version === 0 && pragma(database, 'schema_version') === 0;
+  if (!isNew && pragma(database, 'application_id') !== APPLICATION_ID) {
+    throw new StoreError(
+      'not-a-database',
+      `expected ${file} to be Countersign's own database, got another program's: name another file`,
+    );
+  }
+  if (version > MIGRATIONS.length) {
+    throw new StoreError(
+      'newer-version',
+      `expected ${file} to be of version ${MIGRATIONS.length} at most, got ${version}: run the newer Countersign that wrote it, or remove the file, and everything in it is decided anew`,
+    );
+  }
+  MIGRATIONS.slice(version).forEach((step, index) => {
+    inTransaction(database, () => {
+      database.exec(step);
+      database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+      database.exec(`PRAGMA user_version = ${version + index + 1}`);
+    });
+  });
+}
+
+/** All of the work or nothing of it. */
+export function inTransaction(database: DatabaseSync, work: () => void): void {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    work();
+    database.exec('COMMIT');
+  } catch (error) {
+    // Some errors, a full disk among them, have rolled back already.
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+function pragma(database: DatabaseSync, name: string): number {
+  const value = database.prepare(`PRAGMA ${name}`).get()?.[name];
+  return typeof value === 'number' ? value : 0;
+}

@@ -1,0 +1,192 @@
+/** What every implementation of Records promises. */
+import t, { type Test } from 'tap';
+import { digestOf } from '../../src/oci/digest.ts';
+import { parseRepository } from '../../src/oci/reference.ts';
+import type {
+  GrantKind,
+  GrantRecord,
+  PinRecord,
+  Records,
+  VerdictRecord,
+} from '../../src/store/records.ts';
+
+const repository = parseRepository('docker.io', 'library/alpine');
+const digest = digestOf(Buffer.from('manifest'));
+const other = digestOf(Buffer.from('other'));
+
+function verdict(change: Partial<VerdictRecord> = {}): VerdictRecord {
+  return {
+    repository,
+    digest,
+    policyKey: 'rule-1',
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    size: 8,
+    verdict: '{"outcome":"admitted"}',
+    decidedAt: 1_700_000_000_000,
+    ...change,
+  };
+}
+
+function grant(kind: GrantKind, change: Partial<GrantRecord> = {}): GrantRecord {
+  return {
+    repository,
+    digest: other,
+    policyKey: 'rule-1',
+    kind,
+    mediaType: 'application/octet-stream',
+    size: 5,
+    because: digest,
+    ...change,
+  };
+}
+
+function pin(change: Partial<PinRecord> = {}): PinRecord {
+  return { repository, tag: 'latest', digest, checkedAt: 2000, since: 1000, ...change };
+}
+
+/** Runs the conformance tests; `open` gives fresh, empty records each time. */
+export function recordsConformance(name: string, open: (test: Test) => Promise<Records>): void {
+  async function opened(test: Test): Promise<Records> {
+    const records = await open(test);
+    test.teardown(() => records.close());
+    return records;
+  }
+
+  t.test(`${name} finds nothing in the beginning`, async (t) => {
+    const records = await opened(t);
+    t.equal(await records.findVerdict(verdict()), undefined);
+    t.equal(await records.findGrant(grant('blob'), 'blob'), undefined);
+    t.equal(await records.findPin(repository, 'latest'), undefined);
+  });
+
+  t.test(`${name} finds a verdict under exactly its key`, async (t) => {
+    const records = await opened(t);
+    await records.record({ verdict: verdict() });
+    t.match(await records.findVerdict(verdict()), verdict());
+    const strangers: Partial<VerdictRecord>[] = [
+      { repository: parseRepository('ghcr.io', 'library/alpine') },
+      { repository: parseRepository('docker.io', 'library/alpine2') },
+      { digest: other },
+      { tag: 'latest' },
+      { policyKey: 'rule-2' },
+    ];
+    for (const change of strangers) {
+      t.equal(await records.findVerdict(verdict(change)), undefined, JSON.stringify(change));
+    }
+  });
+
+  t.test(`${name} keeps verdicts for one tag, another tag and no tag apart`, async (t) => {
+    const records = await opened(t);
+    const tags = [undefined, 'one', 'two'];
+    for (const tag of tags) {
+      await records.record({ verdict: verdict({ tag, verdict: `for ${tag ?? 'none'}` }) });
+    }
+    for (const tag of tags) {
+      const found = await records.findVerdict(verdict({ tag }));
+      t.equal(found?.verdict, `for ${tag ?? 'none'}`);
+      t.equal(found?.tag, tag);
+    }
+  });
+
+  t.test(`${name} never confuses keys whose parts join to the same text`, async (t) => {
+    const records = await opened(t);
+    const repositories = [parseRepository('a.b', 'c/d'), parseRepository('a.b', 'c-d')];
+    for (const [at, each] of repositories.entries()) {
+      await records.record({ verdict: verdict({ repository: each, verdict: `v${at}` }) });
+      await records.record({ pin: pin({ repository: each, tag: 'x', checkedAt: at }) });
+    }
+    await records.record({ verdict: verdict({ tag: 'a', policyKey: 'bc', verdict: 'a, bc' }) });
+    await records.record({ verdict: verdict({ tag: 'ab', policyKey: 'c', verdict: 'ab, c' }) });
+    for (const [at, each] of repositories.entries()) {
+      t.equal((await records.findVerdict(verdict({ repository: each })))?.verdict, `v${at}`);
+      t.equal((await records.findPin(each, 'x'))?.checkedAt, at);
+    }
+    const found = await records.findVerdict(verdict({ tag: 'a', policyKey: 'bc' }));
+    t.equal(found?.verdict, 'a, bc');
+  });
+
+  t.test(`${name} replaces a verdict of the same key`, async (t) => {
+    const records = await opened(t);
+    await records.record({ verdict: verdict({ verdict: 'old', decidedAt: 1 }) });
+    await records.record({ verdict: verdict({ verdict: 'new', decidedAt: 2 }) });
+    t.match(await records.findVerdict(verdict()), { verdict: 'new', decidedAt: 2 });
+  });
+
+  t.test(`${name} finds a grant as a manifest or as a blob, as it was given`, async (t) => {
+    const cases = [
+      ['manifest', 'manifest', 'blob'],
+      ['attachment', 'manifest', 'blob'],
+      ['blob', 'blob', 'manifest'],
+      ['attachment-blob', 'blob', 'manifest'],
+    ] as const;
+    for (const [kind, found, absent] of cases) {
+      const records = await opened(t);
+      await records.record({ grants: [grant(kind)] });
+      t.strictSame(await records.findGrant(grant(kind), found), grant(kind));
+      t.equal(await records.findGrant(grant(kind), absent), undefined);
+      await records.close();
+    }
+  });
+
+  t.test(`${name} finds a grant in no other repository and under no other policy`, async (t) => {
+    const records = await opened(t);
+    await records.record({ grants: [grant('blob')] });
+    const strangers: Partial<GrantRecord>[] = [
+      { repository: parseRepository('docker.io', 'library/busybox') },
+      { repository: parseRepository('ghcr.io', 'library/alpine') },
+      { digest },
+      { policyKey: 'rule-2' },
+    ];
+    for (const change of strangers) {
+      t.equal(await records.findGrant(grant('blob', change), 'blob'), undefined);
+    }
+  });
+
+  t.test(`${name} keeps the stronger of two grants whatever came last`, async (t) => {
+    const pairs = [
+      ['blob', 'attachment-blob', 'blob'],
+      ['manifest', 'attachment', 'manifest'],
+    ] as const;
+    for (const [strong, weak, of] of pairs) {
+      for (const order of [
+        [strong, weak],
+        [weak, strong],
+      ]) {
+        const records = await opened(t);
+        for (const kind of order) await records.record({ grants: [grant(kind)] });
+        t.equal((await records.findGrant(grant(strong), of))?.kind, strong);
+        await records.close();
+      }
+    }
+  });
+
+  t.test(`${name} keeps the since of a pin while its digest stays`, async (t) => {
+    const records = await opened(t);
+    await records.record({ pin: pin() });
+    await records.record({ pin: pin({ checkedAt: 3000, since: 3000 }) });
+    t.strictSame(await records.findPin(repository, 'latest'), pin({ checkedAt: 3000 }));
+    await records.record({ pin: pin({ digest: other, checkedAt: 4000, since: 4000 }) });
+    const moved = pin({ digest: other, checkedAt: 4000, since: 4000 });
+    t.strictSame(await records.findPin(repository, 'latest'), moved);
+  });
+
+  t.test(`${name} writes a decision as a whole or not at all`, async (t) => {
+    const records = await opened(t);
+    const broken = grant('blob', { size: Number.NaN });
+    await t.rejects(
+      records.record({ verdict: verdict(), grants: [grant('manifest'), broken], pin: pin() }),
+    );
+    t.equal(await records.findVerdict(verdict()), undefined);
+    t.equal(await records.findGrant(grant('manifest'), 'manifest'), undefined);
+    t.equal(await records.findPin(repository, 'latest'), undefined);
+    await records.record({ verdict: verdict(), grants: [grant('manifest')], pin: pin() });
+    t.ok(await records.findVerdict(verdict()), 'and goes on working afterwards');
+  });
+
+  t.test(`${name} can be closed twice, and rejects what is asked afterwards`, async (t) => {
+    const records = await opened(t);
+    await records.close();
+    await records.close();
+    await t.rejects(records.findPin(repository, 'latest'));
+  });
+}

@@ -1,0 +1,108 @@
+import { DatabaseSync } from 'node:sqlite';
+import { statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { digestOf } from '../../src/oci/digest.ts';
+import { parseRepository } from '../../src/oci/reference.ts';
+import { openSqliteRecords } from '../../src/store/sqlite-records.ts';
+import { recordsConformance } from '../ports/records.ts';
+
+recordsConformance('sqlite in memory', () => openSqliteRecords({ file: ':memory:' }));
+recordsConformance('sqlite in a file', (t) => {
+  return openSqliteRecords({ file: join(t.testdir(), 'records.db') });
+});
+
+const repository = parseRepository('docker.io', 'library/alpine');
+const pin = {
+  repository,
+  tag: 'latest',
+  digest: digestOf(Buffer.from('x')),
+  checkedAt: 2,
+  since: 1,
+};
+
+t.test('what was recorded is there after a restart', async (t) => {
+  const file = join(t.testdir(), 'records.db');
+  const before = await openSqliteRecords({ file });
+  await before.record({ pin });
+  await before.close();
+  const after = await openSqliteRecords({ file });
+  t.teardown(() => after.close());
+  t.strictSame(await after.findPin(repository, 'latest'), pin);
+});
+
+t.test('the database and its journal are readable by their owner alone', async (t) => {
+  const file = join(t.testdir(), 'records.db');
+  const records = await openSqliteRecords({ file });
+  t.teardown(() => records.close());
+  await records.record({ pin });
+  for (const each of [file, `${file}-wal`, `${file}-shm`]) {
+    t.equal(statSync(each).mode & 0o777, 0o600, each);
+  }
+});
+
+t.test('refuses a file that is no database, and leaves it as it is', async (t) => {
+  const file = join(t.testdir(), 'records.db');
+  writeFileSync(file, 'not a database, but long enough to look at: '.repeat(100));
+  const size = statSync(file).size;
+  await t.rejects(openSqliteRecords({ file }), {
+    code: 'not-a-database',
+    message: /records\.db.*remove or restore it/,
+  });
+  t.equal(statSync(file).size, size);
+});
+
+t.test("refuses another program's database", async (t) => {
+  const file = join(t.testdir(), 'records.db');
+  const database = new DatabaseSync(file);
+  database.exec('CREATE TABLE bookmarks (url TEXT)');
+  database.close();
+  await t.rejects(openSqliteRecords({ file }), { code: 'not-a-database', message: /records\.db/ });
+});
+
+t.test('refuses a database of a newer version, and leaves it as it is', async (t) => {
+  const file = join(t.testdir(), 'records.db');
+  await (await openSqliteRecords({ file })).close();
+  const database = new DatabaseSync(file);
+  database.exec('PRAGMA user_version = 99');
+  database.close();
+  await t.rejects(openSqliteRecords({ file }), {
+    code: 'newer-version',
+    message: /records\.db.*got 99.*newer Countersign/,
+  });
+  const after = new DatabaseSync(file);
+  t.strictSame({ ...after.prepare('PRAGMA user_version').get() }, { user_version: 99 });
+  after.close();
+});
+
+t.test('a file that cannot be opened is named', async (t) => {
+  const file = join(t.testdir(), 'missing', 'records.db');
+  await t.rejects(openSqliteRecords({ file }), { code: 'storage-failed', message: /records\.db/ });
+});
+
+t.test('a row that was changed by hand into something else is an error, not a value', async (t) => {
+  const file = join(t.testdir(), 'records.db');
+  const records = await openSqliteRecords({ file });
+  t.teardown(() => records.close());
+  await records.record({ pin });
+  const database = new DatabaseSync(file);
+  database.exec("UPDATE pins SET digest = 'sha256:short'");
+  database.close();
+  await t.rejects(records.findPin(repository, 'latest'), { code: 'storage-failed' });
+});
+
+t.test('a database damaged in the middle is an error that says what to do', async (t) => {
+  const file = join(t.testdir(), 'records.db');
+  const records = await openSqliteRecords({ file });
+  await records.record({ pin });
+  await records.close();
+  const { size } = statSync(file);
+  const { openSync, writeSync, closeSync } = await import('node:fs');
+  const fd = openSync(file, 'r+');
+  writeSync(fd, Buffer.alloc(size - 100, 0x5a), 0, size - 100, 100);
+  closeSync(fd);
+  await t.rejects(
+    openSqliteRecords({ file }).then((opened) => opened.findPin(repository, 'latest')),
+    { code: 'not-a-database', message: /records\.db/ },
+  );
+});
