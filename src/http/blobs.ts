@@ -1,0 +1,97 @@
+/** GET and HEAD of blobs: under a grant only, whole or in one range, from the cache or while it fills. */
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { GrantedBlob, OpenedBlob } from '../admission/blobs.ts';
+import { formatRepository } from '../oci/reference.ts';
+import { parseByteRange, type ByteRange } from './byte-range.ts';
+import { ClientGone, pump } from './pump.ts';
+import { toRegistryError, writeError } from './registry-error.ts';
+import type { Route } from './route.ts';
+import type { Exchange } from './serving.ts';
+
+type BlobRoute = Extract<Route, { kind: 'blob' }>;
+
+export async function serveBlob(exchange: Exchange, route: BlobRoute): Promise<void> {
+  const { request, response, serving } = exchange;
+  const { repository, digest, namespace } = route;
+  const blob = await serving.admission.admitBlob(repository, digest);
+  const headers: OutgoingHttpHeaders =
+    namespace === undefined ? {} : { 'oci-namespace': namespace };
+  if (blob.outcome === 'refused') {
+    writeError(request, response, toRegistryError(blob, 'blob'), headers);
+    return;
+  }
+  const etag = `"${digest}"`;
+  headers['docker-content-digest'] = digest;
+  headers.etag = etag;
+  headers['accept-ranges'] = 'bytes';
+  if (request.headers['if-none-match'] === etag) {
+    response.writeHead(304, headers).end();
+    return;
+  }
+  const condition = request.headers['if-range'];
+  const wanted = condition === undefined || condition === etag ? request.headers.range : undefined;
+  const range = parseByteRange(wanted, blob.size);
+  if (range === 'unsatisfiable') {
+    headers['content-range'] = `bytes */${blob.size}`;
+    headers['content-length'] = 0;
+    response.writeHead(416, headers).end();
+    return;
+  }
+  // Docker's and everybody's type for blobs; what the manifest calls it is the manifest's business.
+  headers['content-type'] = 'application/octet-stream';
+  if (range === undefined) {
+    headers['content-length'] = blob.size;
+  } else {
+    headers['content-length'] = range.end - range.start;
+    headers['content-range'] = `bytes ${range.start}-${range.end - 1}/${blob.size}`;
+  }
+  const status = range === undefined ? 200 : 206;
+  if (request.method === 'HEAD') {
+    response.writeHead(status, headers).end();
+    return;
+  }
+  await sendBlob(exchange, route, blob, range ?? { start: 0, end: blob.size }, () => {
+    response.writeHead(status, headers);
+  });
+}
+
+async function sendBlob(
+  exchange: Exchange,
+  route: BlobRoute,
+  blob: GrantedBlob,
+  range: ByteRange,
+  begin: () => void,
+): Promise<void> {
+  const { request, response, observer } = exchange;
+  let opened: OpenedBlob | undefined;
+  try {
+    const answer = await blob.open();
+    if (answer.outcome === 'refused') {
+      writeError(request, response, toRegistryError(answer, 'blob'));
+      return;
+    }
+    opened = answer;
+    const sent = await pump(opened.reader, response, range, begin);
+    response.end();
+    observer.blobServed(opened.cached ? 'cache' : 'fill', sent);
+  } catch (error) {
+    if (!(error instanceof ClientGone)) fail(exchange, route, blob, error);
+  } finally {
+    await opened?.reader.close();
+  }
+}
+
+/** Before the first byte a failure is an error answer; after it, a short body that no client takes for the blob. */
+function fail(exchange: Exchange, route: BlobRoute, blob: GrantedBlob, error: unknown): void {
+  const { request, response, observer, logger } = exchange;
+  const refused = blob.explain(error);
+  const about = { repository: formatRepository(route.repository), digest: route.digest };
+  if (refused.code === 'digest-mismatch') {
+    logger.error(about, refused.message);
+    observer.digestMismatch(route.repository.registry);
+  } else {
+    logger.warn(about, refused.message);
+  }
+  if (response.headersSent) response.destroy();
+  else writeError(request, response, toRegistryError(refused, 'blob'));
+}

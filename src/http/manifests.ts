@@ -1,0 +1,75 @@
+/** GET and HEAD of manifests: one whole decision for both. */
+import type { OutgoingHttpHeaders } from 'node:http';
+import { isUndetermined, type Admitted, type Decision } from '../admission/decision.ts';
+import { formatReference } from '../oci/reference.ts';
+import { toRegistryError, warningHeader, writeError } from './registry-error.ts';
+import type { Route } from './route.ts';
+import type { Exchange, PullOutcome } from './serving.ts';
+
+type ManifestRoute = Extract<Route, { kind: 'manifest' }>;
+
+export async function serveManifest(exchange: Exchange, route: ManifestRoute): Promise<void> {
+  const { request, response, serving } = exchange;
+  const started = performance.now();
+  const { reference, namespace } = route;
+  const decision = serving.admission.peek(reference) ?? (await serving.admission.admit(reference));
+  const headers: OutgoingHttpHeaders =
+    namespace === undefined ? {} : { 'oci-namespace': namespace };
+  if (decision.outcome === 'admitted') writeManifest(exchange, decision, headers);
+  else writeError(request, response, toRegistryError(decision, 'manifest'), headers);
+  report(exchange, route, decision, performance.now() - started);
+}
+
+function writeManifest(
+  { request, response }: Exchange,
+  { bytes, digest, mediaType, warning }: Admitted,
+  headers: OutgoingHttpHeaders,
+): void {
+  const etag = `"${digest}"`;
+  headers['docker-content-digest'] = digest;
+  headers.etag = etag;
+  if (warning !== undefined) headers.warning = warningHeader(warning);
+  if (request.headers['if-none-match'] === etag) {
+    response.writeHead(304, headers);
+    response.end();
+    return;
+  }
+  headers['content-type'] = mediaType;
+  headers['content-length'] = bytes.length;
+  response.writeHead(200, headers);
+  response.end(request.method === 'HEAD' ? undefined : bytes);
+}
+
+function report(
+  { request, observer, logger }: Exchange,
+  { reference, asked }: ManifestRoute,
+  decision: Decision,
+  durationMs: number,
+): void {
+  const { source, digest, rule, verdict } = decision;
+  if (decision.outcome === 'refused' && decision.code === 'digest-mismatch') {
+    logger.error({ reference: formatReference(reference) }, decision.message);
+    observer.digestMismatch(reference.repository.registry);
+  }
+  observer.pull({
+    client: request.socket.remoteAddress ?? '',
+    method: request.method ?? '',
+    asked,
+    reference: formatReference(reference),
+    digest,
+    rule,
+    outcome: outcomeOf(decision),
+    signers: verdict?.signers ?? [],
+    reasons: decision.outcome === 'refused' ? decision.reasons : decision.verdict.reasons,
+    cached: source === 'fresh' ? 'none' : source,
+    durationMs,
+  });
+}
+
+function outcomeOf(decision: Decision): PullOutcome {
+  if (decision.outcome === 'admitted') {
+    return decision.verdict.outcome === 'admitted' ? 'admitted' : 'warned';
+  }
+  if (decision.code === 'absent') return 'absent';
+  return isUndetermined(decision.code) ? 'undetermined' : 'denied';
+}

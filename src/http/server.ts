@@ -1,0 +1,148 @@
+/** The `/v2/` surface: fastify around handlers that each answer one kind of route. */
+import type { AddressInfo } from 'node:net';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { serveBlob } from './blobs.ts';
+import { serveManifest } from './manifests.ts';
+import { serveReferrers } from './referrers.ts';
+import { METHOD_NOT_ALLOWED, writeError, type RegistryError } from './registry-error.ts';
+import { parseRoute, type Route } from './route.ts';
+import type { Exchange, Serving } from './serving.ts';
+import { registerTagLists, serveTags } from './tags.ts';
+
+export interface RegistryServerOptions extends Pick<Exchange, 'observer' | 'logger'> {
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** PEM. */
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
+  /** The rules in force; asked once for each request. */
+  readonly current: () => Serving;
+}
+
+export interface RegistryServer {
+  /** Where it listens, with the port the system chose. */
+  readonly url: string;
+  /** Stops listening, lets answers under way finish for a moment, then cuts them. */
+  close(): Promise<void>;
+}
+
+/** Milliseconds that answers under way get when the server closes. */
+const GRACE = 5_000;
+
+/** @throws when it cannot listen. */
+export async function startRegistryServer(options: RegistryServerOptions): Promise<RegistryServer> {
+  const app = createApp(options);
+  await registerTagLists(app, options.current);
+  app.addHook('onRequest', refuseOtherMethods);
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '*',
+    handler: (request, reply) => handle(options, request, reply),
+  });
+  await app.listen({ host: options.host, port: options.port });
+  return { url: urlOf(app, options), close: () => closeWithGrace(app) };
+}
+
+function createApp({ tls }: RegistryServerOptions): FastifyInstance {
+  const common = {
+    logger: false,
+    exposeHeadRoutes: false,
+    forceCloseConnections: 'idle',
+    frameworkErrors: (_error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+      reply.hijack();
+      const message = 'the path is not a valid one';
+      writeError(request.raw, reply.raw, { status: 400, code: 'NAME_INVALID', message });
+    },
+  } as const;
+  if (tls === undefined) return fastify(common);
+  // The servers differ in type only; the handlers use what they share.
+  return fastify({
+    ...common,
+    https: { ...tls, minVersion: 'TLSv1.2' },
+  });
+}
+
+/** Before any body is read: nothing is ever pushed here. */
+function refuseOtherMethods(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+  if (request.method === 'GET' || request.method === 'HEAD') {
+    done();
+    return;
+  }
+  reply.hijack();
+  writeError(request.raw, reply.raw, METHOD_NOT_ALLOWED, { connection: 'close' });
+}
+
+async function handle(
+  options: RegistryServerOptions,
+  { raw: request }: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { observer, logger, current } = options;
+  const response = reply.raw;
+  const exchange: Exchange = { request, response, serving: current(), observer, logger };
+  const route = parseRoute(request.url ?? '', exchange.serving.upstreams);
+  if ('kind' in route && route.kind === 'tags') {
+    serveTags(exchange, route, reply);
+    return reply;
+  }
+  reply.hijack();
+  try {
+    await serve(exchange, route);
+  } catch (error) {
+    logger.error({ err: error }, 'a request failed in an unforeseen way');
+    if (response.headersSent) response.destroy();
+    else writeError(request, response, UNFORESEEN);
+  }
+  observer.request('kind' in route ? route.kind : 'none', response.statusCode);
+  return reply;
+}
+
+const UNFORESEEN: RegistryError = {
+  status: 503,
+  code: 'UNAVAILABLE',
+  message: 'this proxy failed in an unforeseen way; its log says more',
+  headers: { 'retry-after': '10' },
+};
+
+async function serve(
+  exchange: Exchange,
+  route: Exclude<Route, { kind: 'tags' }> | RegistryError,
+): Promise<void> {
+  const { request, response } = exchange;
+  if (!('kind' in route)) {
+    writeError(request, response, route);
+    return;
+  }
+  switch (route.kind) {
+    case 'base': {
+      const body = Buffer.from('{}');
+      response.writeHead(200, {
+        'content-type': 'application/json',
+        'content-length': body.length,
+        'docker-distribution-api-version': 'registry/2.0',
+      });
+      response.end(request.method === 'HEAD' ? undefined : body);
+      return;
+    }
+    case 'manifest':
+      return serveManifest(exchange, route);
+    case 'blob':
+      return serveBlob(exchange, route);
+    case 'referrers':
+      return serveReferrers(exchange, route);
+  }
+}
+
+function urlOf(app: FastifyInstance, { tls }: RegistryServerOptions): string {
+  const address = app.server.address() as AddressInfo;
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return `${tls === undefined ? 'http' : 'https'}://${host}:${address.port}`;
+}
+
+async function closeWithGrace(app: FastifyInstance): Promise<void> {
+  const cut = setTimeout(() => {
+    app.server.closeAllConnections();
+  }, GRACE);
+  await app.close();
+  clearTimeout(cut);
+}

@@ -1,0 +1,139 @@
+/** Tag lists, passed through: names say nothing about content, and every tag in them is decided when it is pulled. */
+import replyFrom, { type FastifyReplyFromOptions } from '@fastify/reply-from';
+import type { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { Dispatcher } from 'undici';
+import { formatRepository } from '../oci/reference.ts';
+import { toRegistryError, writeError, type RegistryError } from './registry-error.ts';
+import type { Route } from './route.ts';
+import type { Exchange, Origin, Serving } from './serving.ts';
+
+type TagsRoute = Extract<Route, { kind: 'tags' }>;
+
+const KEPT_HEADERS = ['content-type', 'content-length', 'link'] as const;
+
+/** The `request` of the undici that reply-from brings along: the shape is the same, the declared types are its own. */
+type Request = Extract<FastifyReplyFromOptions['undici'], { request: unknown }>['request'];
+type Callback = (error: Error | null, response?: Dispatcher.ResponseData) => void;
+
+/** Registered once; each request then goes through the dispatcher of its upstream, as the rules in force know it. */
+export async function registerTagLists(
+  app: FastifyInstance,
+  current: () => Serving,
+): Promise<void> {
+  const request = (
+    { origin, path, method }: Dispatcher.RequestOptions,
+    callback: Callback,
+  ): void => {
+    const wanted = new URL(String(origin)).origin;
+    for (const { url, dispatcher } of current().origins.values()) {
+      if (url.origin !== wanted) continue;
+      dispatcher
+        .request({ origin: wanted, path, method, headers: { accept: 'application/json' } })
+        .then(
+          (response) => {
+            callback(null, response);
+          },
+          (error: unknown) => {
+            callback(error instanceof Error ? error : new Error(String(error)));
+          },
+        );
+      return;
+    }
+    callback(new Error(`no upstream at ${wanted}`));
+  };
+  await app.register(replyFrom, {
+    undici: { request: request as unknown as Request },
+    disableRequestLogging: true,
+    disableCache: true,
+  });
+}
+
+/** Only pagination is passed on; no header of the client is, its credentials least of all. */
+export function serveTags(exchange: Exchange, route: TagsRoute, reply: FastifyReply): void {
+  const { request, response, serving } = exchange;
+  const { repository, query } = route;
+  const refused = serving.admission.admitTagList(repository);
+  const origin = serving.origins.get(repository.registry);
+  if (refused !== undefined || origin === undefined) {
+    reply.hijack();
+    writeError(
+      request,
+      response,
+      refused === undefined ? unavailable(repository.registry) : toRegistryError(refused, 'tags'),
+    );
+    return;
+  }
+  reply.from(`${origin.url.origin}/v2/${repository.path}/tags/list`, {
+    queryString: () => pagination(query),
+    rewriteRequestHeaders: () => ({}),
+    rewriteHeaders: (headers) => {
+      const kept: Record<string, string | string[] | undefined> = {};
+      for (const name of KEPT_HEADERS) {
+        if (headers[name] !== undefined) kept[name] = headers[name];
+      }
+      if (typeof kept['link'] === 'string') kept['link'] = ownLink(kept['link'], origin, route);
+      return kept;
+    },
+    onResponse: (_request, answered, result) => {
+      const { statusCode, stream } = result as unknown as { statusCode: number; stream: Readable };
+      if (statusCode === 200) {
+        void answered.send(stream);
+        return;
+      }
+      stream.on('error', () => undefined).resume();
+      answered.hijack();
+      writeError(request, response, upstreamStatus(statusCode, formatRepository(repository)));
+    },
+    onError: (failed) => {
+      failed.hijack();
+      if (!response.headersSent)
+        writeError(request, response, unavailable(formatRepository(repository)));
+      else response.destroy();
+    },
+  });
+}
+
+function upstreamStatus(status: number, what: string): RegistryError {
+  if (status === 404) {
+    return { status: 404, code: 'NAME_UNKNOWN', message: `the upstream knows no ${what}` };
+  }
+  if (status === 401 || status === 403) {
+    return {
+      status: 403,
+      code: 'DENIED',
+      message: `the upstream refuses to list the tags of ${what}`,
+    };
+  }
+  if (status === 429) {
+    const message = `the upstream limits how often it is asked for ${what}`;
+    return { status, code: 'TOOMANYREQUESTS', message, headers: { 'retry-after': '10' } };
+  }
+  return unavailable(what);
+}
+
+function unavailable(what: string): RegistryError {
+  const message = `the upstream does not answer for ${what}`;
+  return { status: 503, code: 'UNAVAILABLE', message, headers: { 'retry-after': '10' } };
+}
+
+/** `n` and `last`, and nothing else a client may have put there. */
+function pagination(query: URLSearchParams | undefined): string {
+  const kept = new URLSearchParams();
+  for (const name of ['n', 'last']) {
+    const value = query?.get(name);
+    if (value !== undefined && value !== null) kept.set(name, value);
+  }
+  return kept.toString();
+}
+
+/** The next page is asked of us, under the name that the client used. */
+function ownLink(link: string, origin: Origin, { asked, namespace }: TagsRoute): string {
+  const [, target] = /^<([^>]*)>/.exec(link) ?? [];
+  if (target === undefined) return link;
+  const next = URL.parse(target, origin.url.href);
+  if (next === null) return link;
+  const query = new URLSearchParams(pagination(next.searchParams));
+  if (namespace !== undefined) query.set('ns', namespace);
+  return `<${encodeURI(asked)}?${query.toString()}>; rel="next"`;
+}
