@@ -74,7 +74,7 @@ export interface KeyFile {
   readonly text: string;
 }
 
-/** One rule, in the shape that `policy/` parses. Exactly one of the first three of the optional members is present. */
+/** One rule, in the shape that `policy/` parses. Exactly one of the optional members is present. */
 export interface RuleConfig {
   readonly name: string;
   /** Glob patterns; a leading `!` excludes. */
