@@ -1,32 +1,26 @@
 /** Blobs in a folder of the local disk, each under its digest, each proven before it gets that name. */
-import { stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { digestMatches, type Digest } from '../oci/digest.ts';
-import { FillError, type BlobReader, type BlobStore, type FillOptions } from './blob-store.ts';
+import { BlobFiles, type StoreLogger } from './blob-files.ts';
 import type { SourceOptions } from './blob-source.ts';
-import { isAbsent, nodeDiskIo, storageFailed, type DiskIo } from './disk-io.ts';
+import { FillError, type BlobReader, type BlobStore, type FillOptions } from './blob-store.ts';
+import { nodeDiskIo, type DiskIo } from './disk-io.ts';
 import { DiskLayout } from './disk-layout.ts';
-import { FileReader } from './file-reader.ts';
 import { FillReader } from './fill-reader.ts';
 import { Fill } from './fill.ts';
 import { lockFolder, type FolderLock } from './folder-lock.ts';
 import { Lifetime } from './lifetime.ts';
-import { checkInspectable, inspectBytes, isSound, readWhole } from './proof.ts';
-import { openFile, type SharedFile } from './shared-file.ts';
-import { TempFile, type TempFileEvents } from './temp-file.ts';
+import { checkInspectable, inspectBytes, readWhole } from './proof.ts';
+import { StoreError } from './store-error.ts';
 
-/** Bytes at the end of a blob that nobody gets before the proof. */
+/** Bytes at the end of a blob that nobody gets before the proof; blobs not larger are held as a whole. */
 export const HELD_TAIL = 64 * 1024;
-
-export interface StoreLogger {
-  warn(details: object, message: string): void;
-}
 
 export interface DiskBlobStoreOptions {
   /** The cache folder; created with mode 0700, and this process's alone until the store is closed. */
   readonly path: string;
   readonly logger?: StoreLogger | undefined;
-  /** Bytes at the end of a blob that nobody gets before the proof; at least 1, 64 KiB unless told. */
+  /** In place of {@link HELD_TAIL}; at least 1. */
   readonly heldTail?: number;
   /** Waits between attempts at a source; replaced in tests. */
   readonly delay?: SourceOptions['delay'];
@@ -46,53 +40,53 @@ export async function openDiskBlobStore(options: DiskBlobStoreOptions): Promise<
     return new DiskBlobStore(options, lock, layout);
   } catch (error) {
     lock.release();
-    throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new StoreError('storage-failed', `cannot use ${options.path}: ${reason}`, error);
   }
 }
 
-type LookUp = BlobReader | 'absent' | 'other-size';
-
 class DiskBlobStore implements BlobStore {
-  readonly #io: DiskIo;
   readonly #logger: StoreLogger | undefined;
   readonly #heldTail: number;
   readonly #delay: SourceOptions['delay'];
   readonly #lock: FolderLock;
-  readonly #layout: DiskLayout;
   readonly #lifetime = new Lifetime();
+  readonly #files: BlobFiles;
   readonly #fills = new Map<Digest, Fill>();
   #closing: Promise<void> | undefined;
 
   constructor(options: DiskBlobStoreOptions, lock: FolderLock, layout: DiskLayout) {
-    this.#io = options.io ?? nodeDiskIo;
-    this.#logger = options.logger;
+    const { io = nodeDiskIo, logger } = options;
+    this.#logger = logger;
     this.#heldTail = Math.max(1, options.heldTail ?? HELD_TAIL);
     this.#delay = options.delay ?? ((ms, signal) => delay(ms, undefined, { signal }));
     this.#lock = lock;
-    this.#layout = layout;
+    this.#files = new BlobFiles({ io, layout, logger, lifetime: this.#lifetime });
   }
 
   stat(digest: Digest): Promise<number | undefined> {
-    return this.#lifetime.during(() => sizeOf(this.#layout.blobPath(digest)));
+    return this.#lifetime.during(() => this.#files.stat(digest));
   }
 
   open(digest: Digest, size: number): Promise<BlobReader | undefined> {
     return this.#lifetime.during(async () => {
-      const found = await this.#lookUp(digest, size);
+      const found = await this.#files.open(digest, size);
       return typeof found === 'string' ? undefined : found;
     });
   }
 
   fill(digest: Digest, options: FillOptions): Promise<BlobReader> {
     return this.#lifetime.during(async () => {
-      const { inspect } = options;
-      if (inspect === undefined) return this.#provide(digest, options);
+      if (options.inspect === undefined) return this.#provide(digest, options);
       checkInspectable(options.size);
       const reader = await this.#provide(digest, options);
       try {
         const bytes = await readWhole(reader);
-        if (!digestMatches(bytes, digest)) throw await this.#removeDamage(digest);
-        inspectBytes(bytes, inspect);
+        if (!digestMatches(bytes, digest)) {
+          await this.#files.removeDamage(digest);
+          throw new FillError('digest-mismatch', `the stored content of ${digest} was damaged`);
+        }
+        inspectBytes(bytes, options.inspect);
         return reader;
       } catch (error) {
         await reader.close();
@@ -102,40 +96,15 @@ class DiskBlobStore implements BlobStore {
   }
 
   put(digest: Digest, bytes: Buffer): Promise<void> {
-    return this.#lifetime.during(async () => {
-      if (!digestMatches(bytes, digest)) {
-        throw new FillError('digest-mismatch', `expected ${digest}, got other content`);
-      }
-      const temp = await this.#createTemp({ onWritten: ignore, onFailed: ignore });
-      try {
-        if (bytes.length > 0) void temp.push(bytes);
-        await temp.publish(digest);
-      } catch (error) {
-        await temp.discard().catch(ignore);
-        throw error;
-      }
-    });
+    return this.#lifetime.during(() => this.#files.put(digest, bytes));
   }
 
   get(digest: Digest, maxBytes: number): Promise<Buffer | undefined> {
-    return this.#lifetime.during(async () => {
-      const found = await openFile(this.#layout.blobPath(digest));
-      if (found === undefined) return undefined;
-      const reader = this.#reader(found.file, found.size);
-      try {
-        if (reader.size > maxBytes) return undefined;
-        const bytes = await readWhole(reader);
-        if (digestMatches(bytes, digest)) return bytes;
-        await this.#removeDamage(digest);
-        return undefined;
-      } finally {
-        await reader.close();
-      }
-    });
+    return this.#lifetime.during(() => this.#files.get(digest, maxBytes));
   }
 
   remove(digest: Digest): Promise<void> {
-    return this.#lifetime.during(() => this.#remove(digest));
+    return this.#lifetime.during(() => this.#files.remove(digest));
   }
 
   close(): Promise<void> {
@@ -143,27 +112,25 @@ class DiskBlobStore implements BlobStore {
     return this.#closing;
   }
 
-  /** A reader from the disk, from a fill under way, or from a new fill: whichever is there first. */
+  /** A reader from a fill under way, from the disk, or from a new fill. @throws {FillError} */
   async #provide(digest: Digest, options: FillOptions): Promise<BlobReader> {
     for (;;) {
       const fill = this.#fills.get(digest);
-      if (fill !== undefined && fill.size !== options.size) {
-        // One of the two sizes is a lie. Which one, the end of this fill tells.
-        await fill.finished;
-        continue;
-      }
-      if (fill !== undefined) {
+      if (fill?.size === options.size) {
         const reader = await this.#follow(fill);
         if (reader !== undefined) return reader;
-        continue;
+      } else if (fill !== undefined) {
+        // One of the two sizes is a lie. Which one, the end of this fill tells.
+        await fill.finished;
+      } else {
+        const found = await this.#files.open(digest, options.size);
+        if (found === 'other-size') {
+          throw new FillError('size-mismatch', `expected ${digest} to have ${options.size} bytes`);
+        }
+        if (found !== 'absent') return found;
+        // Another caller may have started meanwhile; from here to the start nobody can.
+        if (!this.#fills.has(digest)) this.#startFill(digest, options);
       }
-      const found = await this.#lookUp(digest, options.size);
-      if (found === 'other-size') {
-        throw new FillError('size-mismatch', `expected ${options.size} bytes of ${digest}`);
-      }
-      if (found !== 'absent') return found;
-      // Between the look and now another caller may have started; from here to the start nobody can.
-      if (!this.#fills.has(digest)) this.#startFill(digest, options);
     }
   }
 
@@ -175,8 +142,8 @@ class DiskBlobStore implements BlobStore {
       source,
       heldTail: this.#heldTail,
       delay: this.#delay,
-      isComplete: async () => (await sizeOf(this.#layout.blobPath(digest))) !== undefined,
-      createTemp: (events) => this.#createTemp(events),
+      isComplete: async () => (await this.#files.stat(digest)) !== undefined,
+      createTemp: (events) => this.#files.createTemp(events),
       onEnd: (failure) => {
         this.#fills.delete(digest);
         if (failure !== undefined && failure.code !== 'closed') {
@@ -202,46 +169,6 @@ class DiskBlobStore implements BlobStore {
     return undefined;
   }
 
-  async #lookUp(digest: Digest, size: number): Promise<LookUp> {
-    const found = await openFile(this.#layout.blobPath(digest));
-    if (found === undefined) return 'absent';
-    const reader = this.#reader(found.file, found.size);
-    if (reader.size === size) return reader;
-    try {
-      // A manifest that lies about a size must not take good content away from those that do not.
-      if (await isSound(reader, digest)) return 'other-size';
-      await this.#removeDamage(digest);
-      return 'absent';
-    } finally {
-      await reader.close();
-    }
-  }
-
-  #reader(file: SharedFile, size: number): BlobReader {
-    this.#lifetime.addFile(file);
-    return this.#lifetime.addReader(new FileReader(file, size, this.#lifetime.removeReader));
-  }
-
-  async #createTemp(events: TempFileEvents): Promise<TempFile> {
-    const temp = await TempFile.create(this.#io, this.#layout, events);
-    this.#lifetime.addFile(temp.file);
-    return temp;
-  }
-
-  async #removeDamage(digest: Digest): Promise<FillError> {
-    this.#logger?.warn({ digest }, 'a stored blob is damaged: it is removed and fetched anew');
-    await this.#remove(digest);
-    return new FillError('digest-mismatch', `the stored content of ${digest} was damaged`);
-  }
-
-  async #remove(digest: Digest): Promise<void> {
-    try {
-      await this.#io.remove(this.#layout.blobPath(digest));
-    } catch (error) {
-      throw storageFailed('remove a blob', error);
-    }
-  }
-
   async #close(): Promise<void> {
     this.#lifetime.beginClose();
     const fills = [...this.#fills.values()];
@@ -250,17 +177,4 @@ class DiskBlobStore implements BlobStore {
     await this.#lifetime.close();
     this.#lock.release();
   }
-}
-
-async function sizeOf(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw storageFailed('look for a blob', error);
-  }
-}
-
-function ignore(): void {
-  // Whoever waits for the outcome learns it there.
 }
