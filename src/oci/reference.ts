@@ -76,18 +76,29 @@ export function parseReferenceIn(repository: Repository, text: string): Referenc
   throw new SyntaxError(`expected a tag or digest, got ${JSON.stringify(text.slice(0, 160))}`);
 }
 
+export interface ReferenceDefaults {
+  /** Meant where no registry is written; docker.io unless told. */
+  readonly registry?: string | undefined;
+  /** Whether a first component without a dot or colon names a registry all the same. */
+  readonly isRegistry?: (name: string) => boolean;
+}
+
 /**
- * A reference as people write it: `[registry/]path[:tag][@digest]`; no registry means `defaultRegistry`,
- * no tag means `latest`; with both tag and digest the digest decides.
+ * A reference as people write it: `[registry/]path[:tag][@digest]`; no tag means `latest`, with both tag and digest the
+ * digest decides.
  * @throws {SyntaxError} when it is not of that form.
  */
-export function parseReference(text: string, defaultRegistry = 'docker.io'): Reference {
+export function parseReference(text: string, defaults: ReferenceDefaults = {}): Reference {
   const at = text.indexOf('@');
   const name = at === -1 ? text : text.slice(0, at);
   const slash = name.indexOf('/');
   const first = slash === -1 ? '' : name.slice(0, slash);
-  const hasRegistry = first.includes('.') || first.includes(':') || first === 'localhost';
-  const registry = hasRegistry ? first : defaultRegistry;
+  const hasRegistry =
+    first.includes('.') ||
+    first.includes(':') ||
+    first === 'localhost' ||
+    (first !== '' && defaults.isRegistry?.(first) === true);
+  const registry = hasRegistry ? first : (defaults.registry ?? 'docker.io');
   const rest = hasRegistry ? name.slice(slash + 1) : name;
   const colon = rest.lastIndexOf(':');
   const path = colon === -1 ? rest : rest.slice(0, colon);

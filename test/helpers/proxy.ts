@@ -1,0 +1,173 @@
+/** A whole proxy in the test's process, over fake registries: real HTTP in front, real HTTP behind, a clock to turn. */
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { request } from 'undici';
+import { createAdmission, type Admission } from '../../src/admission/admission.ts';
+import { startRegistryServer } from '../../src/http/server.ts';
+import type { Observer, PullEvent, Serving } from '../../src/http/serving.ts';
+import { parsePolicy, type RuleSpec } from '../../src/policy/rule.ts';
+import { openDiskBlobStore } from '../../src/store/disk-blob-store.ts';
+import { openSqliteRecords } from '../../src/store/sqlite-records.ts';
+import type { TrustRoot } from '../../src/trust/trust-root.ts';
+import {
+  createRegistryUpstream,
+  type RegistryUpstreamOptions,
+} from '../../src/upstream/registry-upstream.ts';
+import { testCertificate } from './fake-registry.ts';
+
+/** A rule without what every rule has. */
+export type TestRule = Partial<RuleSpec> & { readonly match: readonly string[] };
+
+export interface ProxyOptions {
+  /** Fake registries by upstream name; the first is the default. */
+  readonly upstreams: Readonly<Record<string, { readonly url: string }>>;
+  readonly policies: readonly TestRule[];
+  readonly trustRoots?: readonly TrustRoot[];
+  /** Laid over the options of every upstream. */
+  readonly upstream?: Partial<RegistryUpstreamOptions>;
+  /** The cache folder, to keep it over a restart; a new one unless told. */
+  readonly path?: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Buffer;
+  /** The HTTP reason phrase. */
+  readonly phrase: string;
+  /** Of an OCI error. */
+  readonly error: { readonly code: string; readonly message: string } | undefined;
+}
+
+export interface Proxy {
+  readonly url: string;
+  readonly path: string;
+  readonly admission: Admission;
+  readonly pulls: readonly PullEvent[];
+  readonly mismatches: readonly string[];
+  /** Milliseconds since the epoch; tests turn it. */
+  now: number;
+  get(path: string, headers?: Readonly<Record<string, string>>): Promise<Answer>;
+  head(path: string, headers?: Readonly<Record<string, string>>): Promise<Answer>;
+  /** Puts other rules in place, as a reload does. */
+  reload(policies: readonly TestRule[], trustRoots?: readonly TrustRoot[]): void;
+  close(): Promise<void>;
+}
+
+const quiet = { debug: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** Starts it; it ends with the test at the latest. */
+export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy> {
+  const path = options.path ?? t.testdir();
+  const pulls: PullEvent[] = [];
+  const mismatches: string[] = [];
+  let now = Date.UTC(2026, 0, 1);
+  const upstreams = new Map(
+    Object.entries(options.upstreams).map(([name, { url }]) => [
+      name,
+      createRegistryUpstream({
+        name,
+        url: new URL(url),
+        insecureHttp: url.startsWith('http:'),
+        ca: testCertificate(),
+        privateHosts: [],
+        logger: quiet,
+        retry: { firstPause: 1, longestPause: 5 },
+        ...options.upstream,
+      }),
+    ]),
+  );
+  const blobs = await openDiskBlobStore({ path });
+  const records = await openSqliteRecords({ file: join(path, 'records.sqlite') });
+  const [first] = Object.keys(options.upstreams);
+
+  function serve(policies: readonly TestRule[], roots: readonly TrustRoot[]): Serving {
+    const trustRoots = new Map(roots.map((root) => [root.name, root]));
+    const rules = policies.map((rule, index) => ({
+      name: `rule ${index + 1}`,
+      tags: { refresh: 60_000, maxStale: 3_600_000 },
+      mode: 'enforce' as const,
+      ...rule,
+    }));
+    const policy = parsePolicy(rules, trustRoots);
+    const admission = createAdmission({
+      policy,
+      trustRoots,
+      upstreams,
+      blobs,
+      records,
+      clock: () => now,
+      logger: quiet,
+    });
+    const names = { has: (name: string) => upstreams.has(name), default: first };
+    return { admission, upstreams: names, origins: upstreams };
+  }
+
+  let serving = serve(options.policies, options.trustRoots ?? []);
+  const observer: Observer = {
+    pull: (event) => pulls.push(event),
+    blobServed: () => undefined,
+    digestMismatch: (registry) => mismatches.push(registry),
+    request: () => undefined,
+  };
+  const server = await startRegistryServer({
+    host: '127.0.0.1',
+    port: 0,
+    current: () => serving,
+    observer,
+    logger: quiet,
+  });
+
+  async function ask(
+    method: 'GET' | 'HEAD',
+    target: string,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Answer> {
+    const response = await request(`${server.url}${target}`, { method, headers: { ...headers } });
+    const body = Buffer.from(await response.body.arrayBuffer());
+    const isError =
+      response.headers['content-type'] === 'application/json' && response.statusCode >= 400;
+    const errors =
+      isError && body.length > 0
+        ? (JSON.parse(body.toString()) as { errors: Answer['error'][] })
+        : undefined;
+    return {
+      status: response.statusCode,
+      headers: response.headers,
+      body,
+      phrase: response.statusText,
+      error: errors?.errors[0],
+    };
+  }
+
+  let closed: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    await server.close();
+    await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));
+    await blobs.close();
+    await records.close();
+  }
+  const proxy: Proxy = {
+    url: server.url,
+    path,
+    get admission() {
+      return serving.admission;
+    },
+    pulls,
+    mismatches,
+    get now() {
+      return now;
+    },
+    set now(value) {
+      now = value;
+    },
+    get: (target, headers) => ask('GET', target, headers),
+    head: (target, headers) => ask('HEAD', target, headers),
+    reload(policies, trustRoots) {
+      serving = serve(policies, trustRoots ?? options.trustRoots ?? []);
+    },
+    close: () => (closed ??= close()),
+  };
+  t.teardown(() => proxy.close());
+  return proxy;
+}
