@@ -53,7 +53,8 @@ class Parser {
       const start = this.#at;
       const name = this.#take(TOKEN);
       this.#take(SPACE);
-      if (name !== undefined && this.#text[this.#at] === '=') {
+      const isPair = name !== undefined && this.#text[this.#at] === '=';
+      if (isPair) {
         this.#at += 1;
         this.#take(SPACE);
         const value = this.#value();
@@ -67,7 +68,7 @@ class Parser {
       // No pair: a token68, which stands alone and first, or the next challenge's scheme.
       this.#at = start;
       if (first && this.#take(TOKEN68) !== undefined) return this.#separate();
-      return name !== undefined;
+      return name !== undefined && !isPair;
     }
     return true;
   }

@@ -1,7 +1,8 @@
 /** Opens sockets; a name may lead to a private address only where the configuration says so. */
+import { X509Certificate } from 'node:crypto';
 import { lookup as systemLookup, type LookupAddress, type LookupOptions } from 'node:dns';
 import { isIP } from 'node:net';
-import { createSecureContext, getCACertificates } from 'node:tls';
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { buildConnector } from 'undici';
 import { isPublicAddress } from './public-address.ts';
 import { bare, refused, type Targets } from './targets.ts';
@@ -30,11 +31,7 @@ export interface ConnectorOptions {
 export function createConnector(options: ConnectorOptions): buildConnector.connector {
   const { name, targets, ca, timeout } = options;
   const lookup: Lookup = options.lookup ?? systemLookup;
-  const trust =
-    ca === undefined
-      ? {}
-      : { secureContext: createSecureContext({ ca: [...getCACertificates('default'), ca] }) };
-  const shared = { ...trust, timeout, allowH2: false };
+  const shared = { ...(ca === undefined ? {} : trustToo(ca)), timeout, allowH2: false };
   const anywhere = buildConnector({ ...shared, lookup: toSocketLookup(lookup) });
   const publicOnly = buildConnector({
     ...shared,
@@ -54,6 +51,19 @@ export function createConnector(options: ConnectorOptions): buildConnector.conne
       return;
     }
     publicOnly(target, callback);
+  };
+}
+
+/**
+ * Node takes anything for a certificate and trusts what it understood; a CA that it did not understand is a mistake.
+ * @throws {Error} when the text holds no certificate, or one that is none.
+ */
+function trustToo(pem: string): { secureContext: SecureContext } {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  if (blocks.length === 0) throw new TypeError('expected certificates in PEM');
+  for (const block of blocks) new X509Certificate(block);
+  return {
+    secureContext: createSecureContext({ ca: [...getCACertificates('default'), ...blocks] }),
   };
 }
 

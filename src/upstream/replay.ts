@@ -155,8 +155,9 @@ class ReplayHandler extends PassingHandler {
       this.#sendAgainAfter(this.#next);
       return;
     }
-    this.#finished = true;
+    // It throws where a redirect is refused, and the error that undici makes of it must still get through.
     super.onResponseEnd(this.#stable, trailers);
+    this.#finished = true;
   }
 
   override onResponseError(_controller: Controller, error: Error): void {

@@ -44,11 +44,12 @@ export async function exchangeToken(
 
 function parseRealm(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.username !== '' || url.password !== '') {
+  const isWeb = url?.protocol === 'https:' || url?.protocol === 'http:';
+  if (!isWeb || url.username !== '' || url.password !== '') {
     // Not quoted: it may carry a password.
     throw new UpstreamError(
       'refused-target',
-      'expected the token realm to be a URL without a user',
+      'expected the token realm to be an https URL without a user',
     );
   }
   return url;

@@ -30,6 +30,8 @@ export type FaultAction =
       readonly status: number;
       readonly headers?: OutgoingHttpHeaders;
       readonly body?: string | Uint8Array;
+      /** Leaves the socket open when the body is shorter than its Content-Length says. */
+      readonly keepOpen?: boolean;
     }
   /** Answers properly, later. */
   | { readonly kind: 'delay'; readonly ms: number }
@@ -82,6 +84,10 @@ export async function send(
   const { socket } = response;
   const spoiled = fault === undefined ? reply : spoil(reply, fault);
   start(response, spoiled);
+  if (fault?.kind === 'status' && fault.keepOpen === true) {
+    response.write(spoiled.body);
+    return;
+  }
   response.end(method === 'HEAD' ? undefined : spoiled.body);
   const declared = spoiled.headers['content-length'];
   if (method !== 'HEAD' && declared !== undefined && Number(declared) !== spoiled.body.length) {
