@@ -112,10 +112,8 @@ async function findPassword(
 
 /** The least that the request needs; what the challenge asks for is not looked at, it could be anything. */
 function scopeOf(path: string): string {
-  const repository = /^\/v2\/(.+)\/(?:manifests|blobs|referrers|tags)\/[^/?]+(?:\?.*)?$/.exec(
-    path,
-  )?.[1];
-  return repository !== undefined && isRepositoryPath(repository)
-    ? `repository:${repository}:pull`
-    : '';
+  const [pathname = ''] = path.split('?', 1);
+  const [, repository = ''] =
+    /^\/v2\/(.+)\/(?:manifests|blobs|referrers|tags)\/[^/]+$/.exec(pathname) ?? [];
+  return isRepositoryPath(repository) ? `repository:${repository}:pull` : '';
 }
