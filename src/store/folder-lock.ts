@@ -25,7 +25,8 @@ export async function lockFolder(path: string): Promise<FolderLock> {
     await mkdir(path, { recursive: true, mode: 0o700 });
     const database = new DatabaseSync(join(path, 'lock'), { timeout: 0 });
     try {
-      database.exec('BEGIN EXCLUSIVE');
+      // The journal stays in memory: nothing is ever written, and a kill shall leave no file but the lock.
+      database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     } catch (error) {
       database.close();
       throw error;

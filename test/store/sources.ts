@@ -1,5 +1,6 @@
 /** Sources for the store's tests: content made from a seed, given whole, in pieces, or when the test says so. */
 import { readdirSync, readlinkSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import type { BlobReader, BlobSource } from '../../src/store/blob-store.ts';
@@ -147,4 +148,17 @@ function linkOf(path: string): string {
     // The descriptor that listed the folder is gone by now.
     return '';
   }
+}
+
+/** Names of the files below a folder, relative to it, without the lock. */
+export function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name !== 'lock')
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+/** Waits, turn by turn, until the condition holds; a test that waits in vain ends by its timeout. */
+export async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
+  while (!(await condition())) await setImmediate();
 }
