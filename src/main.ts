@@ -1,0 +1,130 @@
+#!/usr/bin/env node
+/** The process: arguments, signals, exit codes. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { pino } from 'pino';
+import { inspectRules, openVerifier } from './app.ts';
+import { configCheck } from './cli/config-check.ts';
+import { EXIT, type CommandIo, type ExitCode } from './cli/io.ts';
+import { verify } from './cli/verify.ts';
+import type { Config } from './config/config.ts';
+import { loadConfig } from './config/load.ts';
+import { ConfigError } from './config/problem.ts';
+import { serve } from './serve.ts';
+
+const USAGE = `countersign: a pull-through registry proxy that serves only what is signed by someone you trust
+
+  countersign serve [--config FILE]          run the proxy
+  countersign verify REF [--config FILE] [--json]
+                                             decide about one image as the proxy would, and say why;
+                                             exit code 0 admitted, 1 denied, 2 usage or configuration, 3 undetermined
+  countersign config check FILE              name every mistake in a configuration
+
+Without --config the shipped config/countersign.yaml is used.`;
+
+const DEFAULT_CONFIG = fileURLToPath(new URL('../config/countersign.yaml', import.meta.url));
+
+const io: CommandIo = {
+  out: (line) => process.stdout.write(`${line}\n`),
+  err: (line) => process.stderr.write(`${line}\n`),
+};
+
+/** A command line that makes no sense. */
+class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+function load(file: string): Config {
+  return loadConfig(file, { env: process.env, inspect: inspectRules });
+}
+
+async function run(args: readonly string[]): Promise<ExitCode | undefined> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      config: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+      version: { type: 'boolean', default: false },
+    },
+  });
+  const [command, ...rest] = positionals;
+  if (values.help || command === 'help') {
+    io.out(USAGE);
+    return EXIT.ok;
+  }
+  if (values.version) {
+    io.out(version());
+    return EXIT.ok;
+  }
+  const file = values.config ?? DEFAULT_CONFIG;
+  switch (command) {
+    case 'serve':
+      expectArguments(rest, 0);
+      await serve(load(file), () => load(file));
+      return undefined;
+    case 'verify': {
+      const [reference = ''] = expectArguments(rest, 1);
+      return runVerify(reference, load(file), values.json);
+    }
+    case 'config': {
+      const [action, checked = ''] = expectArguments(rest, 2);
+      if (action !== 'check') throw new UsageError(`expected "config check FILE"`);
+      return configCheck(checked, { env: process.env, inspect: inspectRules }, io);
+    }
+    default:
+      throw new UsageError(
+        command === undefined ? 'expected a command' : `unknown command ${JSON.stringify(command)}`,
+      );
+  }
+}
+
+function expectArguments(rest: readonly string[], count: number): readonly string[] {
+  if (rest.length !== count)
+    throw new UsageError(`expected ${count} arguments, got ${rest.length}`);
+  return rest;
+}
+
+async function runVerify(reference: string, config: Config, json: boolean): Promise<ExitCode> {
+  // The command prints its own answer; what the rooms would log is noise beside it.
+  const verifier = await openVerifier(config, pino({ level: 'silent' }));
+  try {
+    return await verify(reference, verifier, { json }, io);
+  } finally {
+    await verifier.close();
+  }
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  const parsed: unknown = JSON.parse(text);
+  return typeof parsed === 'object' && parsed !== null && 'version' in parsed
+    ? String(parsed.version)
+    : 'unknown';
+}
+
+try {
+  const code = await run(process.argv.slice(2));
+  if (code !== undefined) process.exitCode = code;
+} catch (error) {
+  if (error instanceof ConfigError) {
+    io.err(error.message);
+    process.exitCode = EXIT.usage;
+  } else if (isUsage(error)) {
+    io.err(`${error.message}\n\n${USAGE}`);
+    process.exitCode = EXIT.usage;
+  } else {
+    // What cannot start says why in one line: a port in use, a cache that another process has.
+    io.err(error instanceof Error ? error.message : String(error));
+    process.exitCode = 1;
+  }
+}
+
+function isUsage(error: unknown): error is Error {
+  if (error instanceof UsageError) return true;
+  return (
+    error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
+  );
+}

@@ -1,0 +1,66 @@
+/** `countersign serve`: the proxy with its admin surface, from start through reloads to its end. */
+import { startAdmin } from './admin/server.ts';
+import { startApp, type App } from './app.ts';
+import type { Config } from './config/config.ts';
+import { ConfigError } from './config/problem.ts';
+import { createObservation, type Observation } from './observe/observation.ts';
+
+/**
+ * Serves until SIGTERM or SIGINT; SIGHUP reads the configuration again.
+ * @param reread throws ConfigError when the file is broken; the running configuration then stays.
+ */
+export async function serve(config: Config, reread: () => Config): Promise<void> {
+  const observation = createObservation({ level: config.log.level });
+  const { logger, metrics } = observation;
+  let app: App | undefined;
+  try {
+    app = await startApp(config, { logger, observer: observation });
+    const { ready } = app;
+    const admin = await startAdmin({ ...config.admin, ready, metrics, logger });
+    logger.info({ surface: 'registry', url: app.url }, 'listening');
+    logger.info({ surface: 'admin', url: admin.url }, 'listening');
+    if (config.policies.length === 0) {
+      logger.warn('there are no rules, so everything is refused: add trustRoots and policies');
+    }
+    const running = app;
+    process.on('SIGHUP', () => {
+      reload(running, reread, logger);
+    });
+    await ended();
+    await admin.close();
+  } finally {
+    await app?.close();
+    observation.close();
+  }
+}
+
+function reload(app: App, reread: () => Config, logger: Observation['logger']): void {
+  try {
+    const ignored = app.reload(reread());
+    logger.info('configuration reloaded');
+    if (ignored.length > 0) logger.warn({ ignored }, 'these changes take effect at the next start');
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      logger.error(
+        { problems: error.problems },
+        'the configuration is broken, the running one stays',
+      );
+    } else {
+      logger.error({ err: error }, 'the reload failed, the running configuration stays');
+    }
+  }
+}
+
+/** Resolves at the first signal to end; a second one ends the process at once. */
+function ended(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        if (asked) process.exit(1);
+        asked = true;
+        resolve();
+      });
+    }
+  });
+}
