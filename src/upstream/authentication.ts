@@ -51,7 +51,8 @@ export function authenticate(
         );
       }
       const wanted = toTokenRequest(manner, scope);
-      const token = tokens.find(wanted);
+      // One token out of the cache is tried; after that only what an exchange gives.
+      const token = cached === undefined ? tokens.find(wanted) : undefined;
       if (token !== undefined) {
         cached = { wanted, token };
         return withAuthorization(`Bearer ${token.value}`);

@@ -82,5 +82,5 @@ export const DEFAULT_RETRY: RetryLimits = {
 
 /** Milliseconds an idle connection is kept, unless the upstream says less. */
 export const KEEP_ALIVE = 15 * SECOND;
-/** Connections to one origin. */
-export const MAX_CONNECTIONS = 64;
+/** Connections to one origin; more requests wait for their turn. */
+export const MAX_CONNECTIONS = 128;

@@ -65,7 +65,7 @@ export interface Upstream {
 export type UpstreamErrorCode =
   /** 404, or the registry's own word for it. */
   | 'not-found'
-  /** 401 or 403 after our credentials were tried. */
+  /** 401 or 403 after our credentials were tried, or credentials that are configured and cannot be had. */
   | 'unauthorized'
   /** 429. */
   | 'rate-limited'
@@ -80,7 +80,7 @@ export type UpstreamErrorCode =
   | 'bad-response'
   /** A redirect or token realm that the configuration does not allow. */
   | 'refused-target'
-  /** The caller's signal. */
+  /** The caller's signal, or the upstream was closed. */
   | 'aborted';
 
 /** Why an upstream gave no answer. Messages never carry a token, password or signed URL. */

@@ -14,7 +14,7 @@ const CONTENT = Buffer.from('0123456789'.repeat(10));
 async function setUp(t: Parameters<typeof openFakeRegistry>[0]) {
   const registry = await openFakeRegistry(t);
   const digest = registry.putBlob(REPOSITORY, CONTENT);
-  const upstream = openUpstream(t, registry, { timeouts: { body: 50 } });
+  const upstream = openUpstream(t, registry);
   return { registry, digest, upstream };
 }
 
@@ -133,8 +133,9 @@ t.test('a body shorter than it says is no success', async (t) => {
 });
 
 t.test('a body that stalls is a timeout', async (t) => {
-  const { registry, digest, upstream } = await setUp(t);
+  const { registry, digest } = await setUp(t);
   registry.fault(/./, { kind: 'stall', after: 40 });
+  const upstream = openUpstream(t, registry, { timeouts: { body: 50 } });
   const { body } = await upstream.openBlob(REPOSITORY, digest);
   const error = await expectFailure(t, readAll(body), 'timeout');
   t.match(error.message, /the body stalled/);
@@ -144,11 +145,11 @@ t.test('a reader that waits is not a body that stalls', async (t) => {
   const registry = await openFakeRegistry(t);
   const large = Buffer.alloc(8 * 1024 * 1024, 'x');
   const digest = registry.putBlob(REPOSITORY, large);
-  const upstream = openUpstream(t, registry, { timeouts: { body: 20, total: 20 } });
+  const upstream = openUpstream(t, registry, { timeouts: { body: 250, total: 500 } });
   const blob = await upstream.openBlob(REPOSITORY, digest);
   let length = 0;
   for await (const chunk of blob.body) {
-    if (length === 0) await new Promise((resolve) => setTimeout(resolve, 100));
+    if (length === 0) await new Promise((resolve) => setTimeout(resolve, 600));
     length += chunk.length;
   }
   t.equal(length, large.length);
