@@ -18,6 +18,21 @@ interface Facts {
   readonly retryAfter?: number | undefined;
 }
 
+/** Refusals in which the rule had its say; the others are the upstream's doing. */
+const RULED: ReadonlySet<RefusalCode> = new Set([
+  'rejected',
+  'not-admitted',
+  'invalid-manifest',
+  'outside-graph',
+]);
+
+const STATES: Partial<Readonly<Record<RefusalCode, string>>> = {
+  absent: 'is not there',
+  'upstream-refused': 'cannot be had',
+  'digest-mismatch': 'cannot be served',
+  'too-large': 'cannot be served',
+};
+
 /** A refusal from its parts; `why` are the reasons, the most telling first. */
 export function refuse(
   code: RefusalCode,
@@ -28,14 +43,18 @@ export function refuse(
 ): Refused {
   const { digest, rule, verdict } = facts;
   const subject = digest === undefined || asked.includes(digest) ? asked : `${asked} (${digest})`;
-  const under = rule === undefined ? '' : ` by rule "${rule.name}"`;
-  const state = isUndetermined(code) ? 'cannot be decided now' : `is refused${under}`;
+  const ruled = rule !== undefined && RULED.has(code);
+  const state = isUndetermined(code)
+    ? 'cannot be decided now'
+    : ruled
+      ? `is refused by rule "${rule.name}"`
+      : (STATES[code] ?? 'is refused');
   const retryAfter = isUndetermined(code) ? (facts.retryAfter ?? RETRY_AFTER) : undefined;
   return {
     outcome: 'refused',
     code,
     message: `${subject} ${state}: ${why.join('; ')}. ${advice}`.trim(),
-    phrase: `${why[0] ?? code}${rule === undefined ? '' : ` (rule ${rule.name})`}`,
+    phrase: `${why[0] ?? code}${ruled ? ` (rule ${rule.name})` : ''}`,
     reasons: why,
     source: 'fresh',
     ...(digest === undefined ? {} : { digest }),

@@ -150,7 +150,9 @@ function describeManifest(raw: Examined['manifest']): ManifestShape | undefined 
 
 function manifestBranch({ mediaType, size, children, layers }: ManifestShape): Branch {
   const text = `manifest    ${mediaType}, ${size} bytes`;
-  if (children === undefined) return { text: `${text}, ${layers ?? 0} layers` };
+  if (children === undefined) {
+    return { text: `${text}, ${layers ?? 0} ${layers === 1 ? 'layer' : 'layers'}` };
+  }
   return {
     text,
     of: children.map(({ digest, platform }) => ({ text: `${digest} ${platform ?? ''}`.trim() })),
