@@ -1,0 +1,71 @@
+/** The audit trail: one line for each decision, written whatever the log level. */
+import type { LineStream } from './logger.ts';
+
+export type AuditOutcome = 'admitted' | 'warned' | 'denied' | 'undetermined' | 'absent';
+
+/** One decision. */
+export interface AuditEntry {
+  /** Address of the client. */
+  readonly client: string;
+  readonly method: string;
+  /** As the client wrote it. */
+  readonly asked: string;
+  /** Under its canonical name. */
+  readonly reference: string;
+  readonly digest: string | undefined;
+  readonly rule: string | undefined;
+  readonly outcome: AuditOutcome;
+  readonly signers: readonly string[];
+  readonly reasons: readonly string[];
+  /** Where the decision came from: `memory` and `records` asked nobody. */
+  readonly cached: 'memory' | 'records' | 'none';
+  readonly durationMs: number;
+}
+
+/** Writes one line; never throws, never waits. */
+export type Audit = (entry: AuditEntry) => void;
+
+/** Characters of one text, and texts of one list: a client chooses what it asks for. */
+const MAX_TEXT = 1024;
+const MAX_LIST = 16;
+
+/** What JSON leaves as it is and a terminal would obey: C1 controls, line separators, changes of direction. */
+const UNSAFE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+const ALL_UNSAFE = new RegExp(UNSAFE.source, 'g');
+
+/**
+ * An audit trail over a stream. It builds its lines itself, in a fixed order and without redaction's walk: every
+ * member is known, so none can carry a secret that the caller did not name.
+ */
+export function createAudit(stream: LineStream, clock: () => number = Date.now): Audit {
+  return (entry) => {
+    const line = JSON.stringify({
+      level: 'info',
+      time: clock(),
+      msg: 'decision',
+      client: safe(entry.client),
+      method: safe(entry.method),
+      asked: safe(entry.asked),
+      reference: safe(entry.reference),
+      digest: entry.digest === undefined ? undefined : safe(entry.digest),
+      rule: entry.rule === undefined ? undefined : safe(entry.rule),
+      outcome: entry.outcome,
+      signers: safeList(entry.signers),
+      reasons: safeList(entry.reasons),
+      cached: entry.cached,
+      durationMs: Math.round(entry.durationMs * 1000) / 1000,
+    });
+    stream.write(`${line}\n`);
+  };
+}
+
+function safe(text: string): string {
+  const short = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+  return UNSAFE.test(short) ? short.replaceAll(ALL_UNSAFE, '\ufffd') : short;
+}
+
+function safeList(texts: readonly string[]): readonly string[] {
+  if (texts.length === 0) return texts;
+  const some = texts.slice(0, MAX_LIST).map(safe);
+  return texts.length > MAX_LIST ? [...some, `… and ${texts.length - MAX_LIST} more`] : some;
+}

@@ -1,0 +1,95 @@
+/** What is counted, in the text format that Prometheus reads; rooms receive the counters as plain functions. */
+import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
+
+/** Every counter as a function. Labels come from the configuration and from closed lists, never from clients. */
+export interface Metrics {
+  /** One answer to "may this be served?". */
+  readonly decision: (outcome: string, cached: string) => void;
+  /** Served under a rule in audit mode that would have refused it. */
+  readonly auditWouldDeny: (rule: string) => void;
+  readonly request: (route: string, status: number) => void;
+  readonly upstreamRequest: (upstream: string, outcome: string) => void;
+  readonly blobBytesServed: (source: 'cache' | 'fill', bytes: number) => void;
+  readonly fill: (outcome: string) => void;
+  readonly digestMismatch: (upstream: string) => void;
+  readonly logLinesDropped: (lines: number) => void;
+  readonly contentType: string;
+  readonly render: () => Promise<string>;
+}
+
+/** Counters of this process in a registry of their own, beside prom-client's process metrics. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+
+  function counter<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[],
+  ): Counter<Label> {
+    return new Counter({ name: `countersign_${name}`, help, labelNames, registers: [registry] });
+  }
+
+  const decisions = counter(
+    'decisions_total',
+    'Decisions by outcome and by where they came from.',
+    ['outcome', 'cached'],
+  );
+  const wouldDeny = counter(
+    'audit_would_deny_total',
+    'Served under a rule in audit mode that would have refused it.',
+    ['rule'],
+  );
+  const requests = counter('requests_total', 'Requests by route and status.', ['route', 'status']);
+  const upstreamRequests = counter('upstream_requests_total', 'Requests to upstream registries.', [
+    'upstream',
+    'outcome',
+  ]);
+  const blobBytes = counter(
+    'blob_bytes_served_total',
+    'Bytes of blobs that were sent to clients.',
+    ['source'],
+  );
+  const fills = counter('fills_total', 'Downloads of blobs into the cache by outcome.', [
+    'outcome',
+  ]);
+  const mismatches = counter(
+    'digest_mismatch_total',
+    'Content that was not what its digest says. Alert on any.',
+    ['upstream'],
+  );
+  const dropped = counter(
+    'log_lines_dropped_total',
+    'Log lines lost because their reader fell behind. Alert on any.',
+    [],
+  );
+
+  return {
+    decision: (outcome, cached) => {
+      decisions.inc({ outcome, cached });
+    },
+    auditWouldDeny: (rule) => {
+      wouldDeny.inc({ rule });
+    },
+    request: (route, status) => {
+      requests.inc({ route, status });
+    },
+    upstreamRequest: (upstream, outcome) => {
+      upstreamRequests.inc({ upstream, outcome });
+    },
+    blobBytesServed: (source, bytes) => {
+      blobBytes.inc({ source }, bytes);
+    },
+    fill: (outcome) => {
+      fills.inc({ outcome });
+    },
+    digestMismatch: (upstream) => {
+      mismatches.inc({ upstream });
+    },
+    logLinesDropped: (lines) => {
+      dropped.inc(lines);
+    },
+    contentType: registry.contentType,
+    render: () => registry.metrics(),
+  };
+}

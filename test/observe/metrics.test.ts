@@ -1,0 +1,66 @@
+/** What is counted, as a scrape sees it. */
+import t from 'tap';
+import type { Observer } from '../../src/http/serving.ts';
+import { createMetrics } from '../../src/observe/metrics.ts';
+import { createObservation } from '../../src/observe/observation.ts';
+
+t.test('every counter appears under its name and labels', async (t) => {
+  const metrics = createMetrics();
+  metrics.decision('admitted', 'memory');
+  metrics.decision('admitted', 'memory');
+  metrics.decision('denied', 'none');
+  metrics.auditWouldDeny('our "releases"');
+  metrics.request('manifest', 200);
+  metrics.upstreamRequest('ghcr.io', 'ok');
+  metrics.blobBytesServed('cache', 1000);
+  metrics.blobBytesServed('cache', 24);
+  metrics.fill('complete');
+  metrics.digestMismatch('ghcr.io');
+  metrics.logLinesDropped(7);
+  const text = await metrics.render();
+  for (const line of [
+    'countersign_decisions_total{outcome="admitted",cached="memory"} 2',
+    'countersign_decisions_total{outcome="denied",cached="none"} 1',
+    String.raw`countersign_audit_would_deny_total{rule="our \"releases\""} 1`,
+    'countersign_requests_total{route="manifest",status="200"} 1',
+    'countersign_upstream_requests_total{upstream="ghcr.io",outcome="ok"} 1',
+    'countersign_blob_bytes_served_total{source="cache"} 1024',
+    'countersign_fills_total{outcome="complete"} 1',
+    'countersign_digest_mismatch_total{upstream="ghcr.io"} 1',
+    'countersign_log_lines_dropped_total 7',
+  ]) {
+    t.ok(text.split('\n').includes(line), line);
+  }
+  t.match(text, 'process_resident_memory_bytes');
+  t.match(metrics.contentType, 'text/plain');
+});
+
+t.test('two sets of metrics do not share their counts', async (t) => {
+  createMetrics().fill('complete');
+  t.notMatch(await createMetrics().render(), 'countersign_fills_total{');
+});
+
+t.test(
+  'an observation counts what it writes, and is an observer of the registry surface',
+  async (t) => {
+    const observation = createObservation({ level: 'info', destination: '/dev/null' });
+    t.teardown(observation.close);
+    const observer: Observer = observation;
+    observer.pull({
+      client: '10.0.0.7',
+      method: 'GET',
+      asked: '/v2/',
+      reference: 'ghcr.io/team/app:1',
+      digest: undefined,
+      rule: 'soon',
+      outcome: 'warned',
+      signers: [],
+      reasons: ['no signature'],
+      cached: 'records',
+      durationMs: 1,
+    });
+    const text = await observation.metrics.render();
+    t.match(text, 'countersign_decisions_total{outcome="warned",cached="records"} 1');
+    t.match(text, 'countersign_audit_would_deny_total{rule="soon"} 1');
+  },
+);
