@@ -24,7 +24,9 @@ const MEMBERS = new Set([
   'platform',
 ]);
 
-const MAX_MEDIA_TYPE = 255;
+// RFC 6838 §4.2, and the parameters that some types carry: they are repeated in headers and on terminals.
+const MEDIA_TYPE = /^[!-~][ -~]{0,254}$/;
+const PLATFORM = /^[!-~]{1,80}$/;
 
 /**
  * Checks a descriptor.
@@ -34,7 +36,7 @@ export function parseDescriptor(value: unknown): Descriptor {
   if (!isJsonObject(value)) throw new SyntaxError('expected a descriptor object');
   refuseLookalikeMembers(value, MEMBERS);
   const { mediaType, size, artifactType } = value;
-  if (typeof mediaType !== 'string' || mediaType === '' || mediaType.length > MAX_MEDIA_TYPE) {
+  if (typeof mediaType !== 'string' || !MEDIA_TYPE.test(mediaType)) {
     throw new SyntaxError('expected a descriptor with a media type');
   }
   const digest = parseDigest(value['digest']);
@@ -73,10 +75,7 @@ function parsePlatform(value: unknown): string | undefined {
   if (!isJsonObject(value)) return undefined;
   const { os, architecture, variant } = value;
   if (typeof os !== 'string' || typeof architecture !== 'string') return undefined;
-  const parts = [
-    os,
-    architecture,
-    ...(typeof variant === 'string' && variant !== '' ? [variant] : []),
-  ];
-  return parts.join('/').slice(0, 80);
+  const named = typeof variant === 'string' && variant !== '' ? [variant] : [];
+  const platform = [os, architecture, ...named].join('/');
+  return PLATFORM.test(platform) ? platform : undefined;
 }

@@ -2,6 +2,8 @@
 
 /** Nesting of objects and arrays. */
 const MAX_DEPTH = 64;
+/** Members of one object: every reader's table of names grows with them, and so does the time it takes. */
+const MAX_MEMBERS = 4096;
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -12,7 +14,8 @@ export function isJsonObject(value: unknown): value is JsonObject {
 /**
  * Parses UTF-8 JSON in which no object names a member twice.
  * RFC 8259 §4 leaves duplicate names to the reader, so two readers of one signed text could see different content.
- * @throws {SyntaxError} for anything else: bad UTF-8, bad JSON, a duplicate member, nesting beyond 64.
+ * @throws {SyntaxError} for anything else: bad UTF-8, bad JSON, a duplicate member, nesting beyond 64, an object of more
+ * than 4096 members.
  */
 export function parseJson(bytes: Uint8Array): unknown {
   let text: string;
@@ -26,17 +29,15 @@ export function parseJson(bytes: Uint8Array): unknown {
 
 /** {@link parseJson} for text that is decoded already. */
 export function parseJsonText(text: string): unknown {
-  let value: unknown;
+  refuseDuplicateMembers(text);
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     throw new SyntaxError('expected JSON');
   }
-  refuseDuplicateMembers(text);
-  return value;
 }
 
-/** Walks text that is known to be valid JSON, so only strings and brackets need a look. */
+/** Walks strings and brackets alone, before the parse: text that is no JSON is refused by that. */
 function refuseDuplicateMembers(text: string): void {
   const open: (Set<string> | undefined)[] = [];
   let names: Set<string> | undefined;
@@ -46,8 +47,11 @@ function refuseDuplicateMembers(text: string): void {
       case 0x22: {
         const end = endOfString(text, at);
         if (atName && names !== undefined) {
-          const name: unknown = JSON.parse(text.slice(at, end + 1));
-          if (typeof name !== 'string' || names.has(name)) {
+          const name = stringAt(text, at, end);
+          if (names.size >= MAX_MEMBERS) {
+            throw new SyntaxError(`an object of more than ${MAX_MEMBERS} members`);
+          }
+          if (names.has(name)) {
             throw new SyntaxError(`duplicate member ${text.slice(at, Math.min(end + 1, at + 80))}`);
           }
           names.add(name);
@@ -85,22 +89,35 @@ function endOfString(text: string, start: number): number {
   return at;
 }
 
+/** The value of the string between two quotes; most have no escapes. A bad one is left to the parse of the whole. */
+function stringAt(text: string, start: number, end: number): string {
+  const inside = text.slice(start + 1, end);
+  if (!inside.includes('\\')) return inside;
+  try {
+    return JSON.parse(`"${inside}"`) as string;
+  } catch {
+    return inside;
+  }
+}
+
 /**
- * Refuses members whose name another reader would take for one of `known`.
- * Go's encoding/json matches names without regard to case and folds U+017F to s and U+212A to k, so to Docker and
+ * A member's name as Go's encoding/json compares it: without regard to case, U+017F as s and U+212A as k. To Docker and
  * containerd `"Layers"` is `"layers"`.
+ */
+export function foldMemberName(name: string): string {
+  return name.replaceAll('\u017f', 's').replaceAll('\u212a', 'k').toLowerCase();
+}
+
+/**
+ * Refuses members whose name another reader would take for one of `known`, see {@link foldMemberName}.
  * @throws {SyntaxError} naming the member.
  */
 export function refuseLookalikeMembers(object: JsonObject, known: ReadonlySet<string>): void {
+  const folded = new Map([...known].map((name) => [foldMemberName(name), name]));
   for (const name of Object.keys(object)) {
-    if (known.has(name)) continue;
-    const folded = name.replaceAll('\u017f', 's').replaceAll('\u212a', 'k').toLowerCase();
-    for (const candidate of known) {
-      if (candidate.toLowerCase() === folded) {
-        throw new SyntaxError(
-          `member ${JSON.stringify(name)} is ambiguous: expected "${candidate}"`,
-        );
-      }
+    const meant = known.has(name) ? undefined : folded.get(foldMemberName(name));
+    if (meant !== undefined) {
+      throw new SyntaxError(`member ${JSON.stringify(name)} is ambiguous: expected "${meant}"`);
     }
   }
 }

@@ -80,25 +80,22 @@ export function parseManifest(bytes: Uint8Array, contentType: string): Manifest 
     return { kind: 'index', ...base, manifests: descriptors(json['manifests'], 'manifests') };
   }
   refuseMembers(json, FOREIGN_TO_IMAGE, 'an image manifest');
-  return {
-    kind: 'image',
-    ...base,
-    config: parseDescriptor(json['config']),
-    layers: descriptors(json['layers'], 'layers'),
-  };
+  const config = parseDescriptor(json['config']);
+  const layers = descriptors(json['layers'], 'layers', [config]);
+  return { kind: 'image', ...base, config, layers };
 }
 
 function mediaTypeOf(json: JsonObject, contentType: string): string {
   const declared = optionalString(json, 'mediaType');
   const header = isIndexType(contentType) || isImageType(contentType) ? contentType : undefined;
   if (declared !== undefined && header !== undefined && declared !== header) {
-    throw new SyntaxError(`mediaType ${declared} contradicts content type ${header}`);
+    throw new SyntaxError(`mediaType ${shown(declared)} contradicts content type ${header}`);
   }
   const known = declared ?? header;
   if (known !== undefined) {
     if (isIndexType(known) || isImageType(known)) return known;
     throw new SyntaxError(
-      `unsupported manifest type ${JSON.stringify(known.slice(0, 120))}: expected ${OCI_MANIFEST}, ${OCI_INDEX}, ${DOCKER_MANIFEST} or ${DOCKER_LIST}`,
+      `unsupported manifest type ${shown(known)}: expected ${OCI_MANIFEST}, ${OCI_INDEX}, ${DOCKER_MANIFEST} or ${DOCKER_LIST}`,
     );
   }
   // umoci and some others write no mediaType; image-spec then leaves OCI's own types.
@@ -111,13 +108,17 @@ function refuseMembers(json: JsonObject, names: readonly string[], what: string)
   }
 }
 
-/** Parses a list in which one digest never has two sizes. */
-function descriptors(value: unknown, name: string): readonly Descriptor[] {
+/** Parses a list in which, together with what stands beside it, one digest never has two sizes. */
+function descriptors(
+  value: unknown,
+  name: string,
+  beside: readonly Descriptor[] = [],
+): readonly Descriptor[] {
   if (!Array.isArray(value)) throw new SyntaxError(`expected "${name}" to be an array`);
   if (value.length > MAX_DESCRIPTORS) {
     throw new SyntaxError(`expected at most ${MAX_DESCRIPTORS} ${name}, got ${value.length}`);
   }
-  const sizes = new Map<string, number>();
+  const sizes = new Map<string, number>(beside.map(({ digest, size }) => [digest, size]));
   return value.map((item: unknown) => {
     const descriptor = parseDescriptor(item);
     const seen = sizes.get(descriptor.digest);
@@ -134,6 +135,10 @@ function descriptors(value: unknown, name: string): readonly Descriptor[] {
 /** Go writes nil as null and reads null as absent; so do we. */
 function present(value: unknown): boolean {
   return value !== undefined && value !== null;
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.slice(0, 120));
 }
 
 function optionalString(json: JsonObject, name: string): string | undefined {

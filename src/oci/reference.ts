@@ -42,7 +42,8 @@ export function isRegistryName(text: string): boolean {
 
 /** The one name a registry is known by here: lower case, Docker Hub's aliases folded into `docker.io`. */
 export function canonicalRegistry(name: string): string {
-  const lower = name.toLowerCase();
+  // ASCII alone: U+212A is no letter of a host name, though it becomes a k in lower case.
+  const lower = name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
   return DOCKER_HUB_ALIASES.has(lower) ? 'docker.io' : lower;
 }
 
@@ -57,12 +58,12 @@ export function parseRepository(registry: string, path: string): Repository {
       `expected a registry host, got ${JSON.stringify(registry.slice(0, 160))}`,
     );
   }
-  if (!isRepositoryPath(path)) {
+  const full = canonical === 'docker.io' && !path.includes('/') ? `library/${path}` : path;
+  if (!isRepositoryPath(full)) {
     throw new SyntaxError(
       `expected a repository name (lower-case path of at most ${MAX_PATH} characters), got ${JSON.stringify(path.slice(0, 300))}`,
     );
   }
-  const full = canonical === 'docker.io' && !path.includes('/') ? `library/${path}` : path;
   return { registry: canonical, path: full };
 }
 
@@ -104,16 +105,13 @@ export function parseReference(text: string, defaults: ReferenceDefaults = {}): 
   const path = colon === -1 ? rest : rest.slice(0, colon);
   const tag = colon === -1 ? 'latest' : rest.slice(colon + 1);
   const repository = parseRepository(registry, path);
-  if (at !== -1) {
-    const digest = text.slice(at + 1);
-    if (!isDigest(digest)) {
-      throw new SyntaxError(
-        `expected a digest after @, got ${JSON.stringify(digest.slice(0, 160))}`,
-      );
-    }
-    return { repository, digest };
+  const tagged = parseReferenceIn(repository, tag);
+  if (at === -1) return tagged;
+  const digest = text.slice(at + 1);
+  if (!isDigest(digest)) {
+    throw new SyntaxError(`expected a digest after @, got ${JSON.stringify(digest.slice(0, 160))}`);
   }
-  return parseReferenceIn(repository, tag);
+  return { repository, digest };
 }
 
 /** `registry/path` */

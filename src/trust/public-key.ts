@@ -17,13 +17,15 @@ export interface PublicKey {
 /** Keys in one file. */
 const MAX_KEYS = 64;
 const RSA_BITS = { min: 2048, max: 4096 };
+// RFC 8017 §3.1: with the exponent 1 everybody can sign.
+const MIN_RSA_EXPONENT = 3n;
 
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
-const CURVES: Readonly<Record<string, KeyAlgorithm>> = {
-  prime256v1: 'ecdsa-p256',
-  secp384r1: 'ecdsa-p384',
-  secp521r1: 'ecdsa-p521',
-};
+const CURVES: ReadonlyMap<string, KeyAlgorithm> = new Map([
+  ['prime256v1', 'ecdsa-p256'],
+  ['secp384r1', 'ecdsa-p384'],
+  ['secp521r1', 'ecdsa-p521'],
+]);
 
 /**
  * Reads every `PUBLIC KEY` block of a PEM text (RFC 7468 §13).
@@ -32,9 +34,12 @@ const CURVES: Readonly<Record<string, KeyAlgorithm>> = {
  */
 export function parsePublicKeys(pem: string, label: string): readonly PublicKey[] {
   const blocks = [...pem.matchAll(BLOCK)];
-  const first = blocks[0];
-  if (first === undefined) {
+  const begun = pem.split('-----BEGIN').length - 1;
+  if (begun === 0) {
     throw new SyntaxError(`${label}: expected a PEM block "BEGIN PUBLIC KEY", found none`);
+  }
+  if (begun !== blocks.length) {
+    throw new SyntaxError(`${label}: expected every PEM block to have its END line`);
   }
   if (blocks.length > MAX_KEYS) {
     throw new SyntaxError(`${label}: expected at most ${MAX_KEYS} keys, got ${blocks.length}`);
@@ -63,7 +68,7 @@ function parseOne(text: string, label: string): PublicKey {
   let key: KeyObject;
   let der: Buffer;
   try {
-    key = createPublicKey({ key: text, format: 'pem', type: 'spki' });
+    key = uncompressed(createPublicKey({ key: text, format: 'pem', type: 'spki' }));
     der = key.export({ format: 'der', type: 'spki' });
   } catch (error) {
     throw new SyntaxError(`${label}: the public key cannot be read`, { cause: error });
@@ -71,15 +76,24 @@ function parseOne(text: string, label: string): PublicKey {
   return { fingerprint: digestOf(der), algorithm: algorithmOf(key, label), key, label };
 }
 
+/** RFC 5480 §2.2 has two spellings of a point; a key has one fingerprint whichever its file uses. */
+function uncompressed(key: KeyObject): KeyObject {
+  return key.asymmetricKeyType === 'ec' && CURVES.has(curveOf(key))
+    ? createPublicKey({ key: key.export({ format: 'jwk' }), format: 'jwk' })
+    : key;
+}
+
+function curveOf(key: KeyObject): string {
+  return key.asymmetricKeyDetails?.namedCurve ?? 'an unnamed one';
+}
+
 function algorithmOf(key: KeyObject, label: string): KeyAlgorithm {
-  const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {};
+  const { modulusLength, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
   switch (key.asymmetricKeyType) {
     case 'ec': {
-      const algorithm = CURVES[namedCurve ?? ''];
+      const algorithm = CURVES.get(curveOf(key));
       if (algorithm !== undefined) return algorithm;
-      throw new SyntaxError(
-        `${label}: expected curve P-256, P-384 or P-521, got ${namedCurve ?? '?'}`,
-      );
+      throw new SyntaxError(`${label}: expected curve P-256, P-384 or P-521, got ${curveOf(key)}`);
     }
     case 'rsa':
     case 'rsa-pss':
@@ -91,6 +105,9 @@ function algorithmOf(key: KeyObject, label: string): KeyAlgorithm {
         throw new SyntaxError(
           `${label}: expected an RSA key of ${RSA_BITS.min} to ${RSA_BITS.max} bits, got ${modulusLength ?? 0}`,
         );
+      }
+      if (publicExponent < MIN_RSA_EXPONENT || publicExponent % 2n === 0n) {
+        throw new SyntaxError(`${label}: expected an RSA key with an odd exponent of 3 or more`);
       }
       return key.asymmetricKeyType;
     case 'ed25519':

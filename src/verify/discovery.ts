@@ -23,9 +23,12 @@ export type Discovered =
 /** Which layers are worth opening. */
 export type Accepts = (mediaType: string) => boolean;
 
-/** The tag under which cosign looks for what belongs to a digest; suffix '' is the referrers fallback index. */
+/**
+ * The tag under which cosign looks for what belongs to a digest; suffix '' is the referrers fallback index.
+ * distribution-spec "Referrers Tag Schema": 64 characters of the hex are enough, since a tag has no more than 128.
+ */
 export function attachmentTag(digest: Digest, suffix: '' | '.sig'): string {
-  return `${digestAlgorithm(digest)}-${digestHex(digest)}${suffix}`;
+  return `${digestAlgorithm(digest)}-${digestHex(digest).slice(0, 64)}${suffix}`;
 }
 
 /**
@@ -150,20 +153,24 @@ async function* inLayers(
       yield rejected(place, tooLarge(layer.size, MAX_SIGNATURE_CONTENT));
       continue;
     }
-    const content = await source.findContent(layer);
-    if (content.kind === 'found') {
-      const candidate: Candidate = {
-        place,
-        foundIn,
-        mediaType: layer.mediaType,
-        content: content.value,
-        annotations: layer.annotations ?? {},
-      };
-      yield { kind: 'candidate', candidate };
-    } else {
-      yield rejected(place, content.kind === 'refused' ? content.reason : 'its content is missing');
-    }
+    yield* guarded(place, () => inLayer(place, foundIn, layer, source));
   }
+}
+
+async function* inLayer(
+  place: string,
+  foundIn: Digest,
+  layer: Descriptor,
+  source: SignatureSource,
+): AsyncGenerator<Discovered> {
+  const content = await source.findContent(layer);
+  if (content.kind !== 'found') {
+    yield rejected(place, content.kind === 'refused' ? content.reason : 'its content is missing');
+    return;
+  }
+  const { mediaType, annotations = {} } = layer;
+  const candidate: Candidate = { place, foundIn, mediaType, content: content.value, annotations };
+  yield { kind: 'candidate', candidate };
 }
 
 function parsed(manifest: SourceManifest): Manifest | string {

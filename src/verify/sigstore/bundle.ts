@@ -24,11 +24,11 @@ const MEDIA_TYPES = new Set([
   'application/vnd.dev.sigstore.bundle+json;version=0.3',
 ]);
 
-const HASHES: Readonly<Record<string, 'sha256' | 'sha384' | 'sha512'>> = {
-  SHA2_256: 'sha256',
-  SHA2_384: 'sha384',
-  SHA2_512: 'sha512',
-};
+const HASHES: ReadonlyMap<unknown, 'sha256' | 'sha384' | 'sha512'> = new Map([
+  ['SHA2_256', 'sha256'],
+  ['SHA2_384', 'sha384'],
+  ['SHA2_512', 'sha512'],
+]);
 
 /**
  * Reads a bundle whose verification material is a key. Transparency-log entries and timestamps are left unread: a key
@@ -85,8 +85,7 @@ function parseMessageSignature(message: JsonObject): MessageSignature {
   allow(message, ['messageDigest', 'signature']);
   const digest = object(message['messageDigest'], 'messageDigest');
   allow(digest, ['algorithm', 'digest']);
-  const name = digest['algorithm'];
-  const algorithm = typeof name === 'string' ? HASHES[name] : undefined;
+  const algorithm = HASHES.get(digest['algorithm']);
   if (algorithm === undefined) throw new SyntaxError('expected a SHA-2 message digest');
   return {
     kind: 'message',

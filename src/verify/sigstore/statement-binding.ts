@@ -14,6 +14,7 @@ const STATEMENT_TYPES = new Set([
   'https://in-toto.io/Statement/v0.1',
 ]);
 const MEMBERS = new Set(['_type', 'subject', 'predicateType', 'predicate']);
+const SUBJECT_MEMBERS = new Set(['name', 'digest']);
 
 /**
  * Requires that a statement is of `predicateType` and names `digest` as a subject.
@@ -50,6 +51,7 @@ export function requireStatementAbout(
 
 function subjectHex(subject: unknown, algorithm: string): string | undefined {
   if (!isJsonObject(subject)) throw new SyntaxError('expected every subject to be an object');
+  refuseLookalikeMembers(subject, SUBJECT_MEMBERS);
   const digests = subject['digest'];
   if (!isJsonObject(digests)) throw new SyntaxError('expected every subject to have a digest');
   if (!Object.hasOwn(digests, algorithm)) return undefined;

@@ -1,6 +1,7 @@
 /** The signed claims of a cosign `.sig` layer: cosign SIGNATURE_SPEC "Payloads", containers "simple signing". */
 import { parseDigest, type Digest } from '../../oci/digest.ts';
 import {
+  foldMemberName,
   isJsonObject,
   parseJson,
   refuseLookalikeMembers,
@@ -33,7 +34,7 @@ export function parseSimpleSigningPayload(bytes: Uint8Array): SimpleSigningPaylo
     throw new SyntaxError(`expected payload type "${TYPE}", got ${shown(critical['type'])}`);
   }
   const image = object(critical['image'], 'critical.image');
-  const names = Object.keys(image).filter((name) => name.toLowerCase() === DIGEST_NAME);
+  const names = Object.keys(image).filter((name) => foldMemberName(name) === DIGEST_NAME);
   const [name] = names;
   if (name === undefined || names.length > 1) {
     throw new SyntaxError(`expected one ${DIGEST_NAME}, got ${names.length}`);
