@@ -1,0 +1,16 @@
+/** A process that fills blob after blob and records a decision about each, until it is killed. */
+import { join } from 'node:path';
+import { openDiskBlobStore } from '../../src/store/disk-blob-store.ts';
+import { openSqliteRecords } from '../../src/store/sqlite-records.ts';
+import { decisionOf, numberedContent } from './numbered.ts';
+import { readAndClose, sourceOf } from './sources.ts';
+
+const folder = process.argv[2] ?? '';
+const store = await openDiskBlobStore({ path: folder });
+const records = await openSqliteRecords({ file: join(folder, 'records.db') });
+console.log('started');
+for (let number = 0; ; number++) {
+  const { bytes, size, digest } = numberedContent(number);
+  const reader = await store.fill(digest, { size, source: sourceOf(bytes, 3000) });
+  await Promise.all([readAndClose(reader), records.record(decisionOf(number))]);
+}
