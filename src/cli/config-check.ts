@@ -1,19 +1,45 @@
 /** `countersign config check FILE`: every mistake in a configuration, or one line that says what is in it. */
+import type { Config } from '../config/config.ts';
 import { loadConfig, type LoadOptions } from '../config/load.ts';
 import { ConfigError } from '../config/problem.ts';
+import { suggest } from '../config/suggest.ts';
+import { canonicalRegistry } from '../oci/reference.ts';
 import { EXIT, type CommandIo, type ExitCode } from './io.ts';
 
 /** @returns 0 for a configuration that can be served, 2 with all its problems. */
 export function configCheck(file: string, options: LoadOptions, io: CommandIo): ExitCode {
   try {
-    const { upstreams, trustRoots, policies } = loadConfig(file, options);
-    io.out(
-      `${file}: fine (${upstreams.length} upstreams, ${trustRoots.length} trust roots, ${policies.length} rules)`,
-    );
+    const config = loadConfig(file, options);
+    const content = [
+      count(config.upstreams.length, 'upstream'),
+      count(config.trustRoots.length, 'trust root'),
+      count(config.policies.length, 'rule'),
+    ].join(', ');
+    io.out(`${file}: fine (${content})`);
+    for (const note of notes(config)) io.out(`note: ${note}`);
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     io.err(error.message);
     return EXIT.usage;
   }
+}
+
+/** What is right by the letter and probably not meant: patterns for registries that nobody can ask for. */
+function notes({ upstreams, policies }: Config): readonly string[] {
+  const known = upstreams.map(({ name }) => name);
+  return policies.flatMap(({ name, match }) =>
+    match
+      .filter((pattern) => !pattern.startsWith('!'))
+      .map((pattern) => canonicalRegistry(pattern.split('/', 1)[0] ?? ''))
+      .filter((registry) => !registry.includes('*') && !known.includes(registry))
+      .map(
+        (registry) =>
+          `rule ${JSON.stringify(name)} matches ${registry}, which is no upstream${suggest(registry, known)}`,
+      ),
+  );
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
