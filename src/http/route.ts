@@ -83,9 +83,15 @@ function splitPath(path: string): { host: string | undefined; rest: string } | u
   if (path === '/v2' || path === '/v2/') return { host: undefined, rest: '' };
   if (path.startsWith('/v2/')) return { host: undefined, rest: path.slice(4) };
   const [, host, rest] = /^\/([^/]+)\/v2(?:\/(.*))?$/.exec(path) ?? [];
-  return host === undefined ? undefined : { host: canonicalRegistry(host), rest: rest ?? '' };
+  return host === undefined ? undefined : { host: registryName(host), rest: rest ?? '' };
 }
 
+/** Lower case makes a k of U+212A: what is not ASCII stays as it is, since no upstream is called that. */
+function registryName(text: string): string {
+  return /^[\x21-\x7e]*$/.test(text) ? canonicalRegistry(text) : text;
+}
+
+/** Every way in which the request names a registry must name the same one, and a configured one. */
 function toRepository(
   name: string,
   host: string | undefined,
@@ -93,20 +99,19 @@ function toRepository(
   upstreams: UpstreamNames,
 ): Repository | RegistryError {
   const slash = name.indexOf('/');
-  const first = slash === -1 ? '' : canonicalRegistry(name.slice(0, slash));
+  const first = slash === -1 ? '' : registryName(name.slice(0, slash));
   // A dot or colon makes it a host to every client, so it is never taken for part of a repository's path.
   const looksLikeHost = first.includes('.') || first.includes(':') || first === 'localhost';
   const prefix = first !== '' && (upstreams.has(first) || looksLikeHost) ? first : undefined;
-  const wanted = host ?? (namespace === undefined ? undefined : canonicalRegistry(namespace));
-  if (wanted !== undefined && !upstreams.has(wanted)) return unknownUpstream(wanted);
-  if (wanted !== undefined && prefix !== undefined && prefix !== wanted) {
-    return nameInvalid(`the path names ${prefix}, the request asks for ${wanted}`);
-  }
-  const registry = wanted ?? prefix ?? upstreams.default;
+  const asked = namespace === undefined ? undefined : registryName(namespace);
+  const named = [host, asked, prefix].filter((one) => one !== undefined);
+  const unknown = named.find((one) => !upstreams.has(one));
+  if (unknown !== undefined) return unknownUpstream(unknown);
+  const [registry = upstreams.default, other] = new Set(named);
   if (registry === undefined) {
     return nameInvalid('no registry is named and no upstream is the default');
   }
-  if (!upstreams.has(registry)) return unknownUpstream(registry);
+  if (other !== undefined) return nameInvalid(`the request names both ${registry} and ${other}`);
   try {
     return parseRepository(registry, prefix === undefined ? name : name.slice(slash + 1));
   } catch (error) {
