@@ -87,6 +87,14 @@ t.test('refuses a range that is not the one asked for', async (t) => {
   }
 });
 
+t.test('refuses a range whose length is another', async (t) => {
+  const { registry, digest, upstream } = await setUp(t);
+  const headers = { 'content-range': 'bytes 95-99/100', 'content-length': 4 };
+  registry.fault(/./, { kind: 'status', status: 206, headers, body: '5678' });
+  const asked = upstream.openBlob(REPOSITORY, digest, { offset: 95 });
+  await expectFailure(t, asked, 'bad-response');
+});
+
 t.test('refuses a part that nobody asked for, and an offset beyond the end', async (t) => {
   const { registry, digest, upstream } = await setUp(t);
   const asked = upstream.openBlob(REPOSITORY, digest, { offset: 100 });

@@ -79,6 +79,16 @@ t.test('refuses bytes by tag that the digest header contradicts', async (t) => {
   await expectFailure(t, upstream.fetchManifest(REPOSITORY, 'v1'), 'digest-mismatch');
 });
 
+t.test('a registry that contradicts itself is not believed by digest either', async (t) => {
+  const registry = await openFakeRegistry(t);
+  const { digest } = registry.putManifest(REPOSITORY, BYTES);
+  const upstream = openUpstream(t, registry);
+  for (const header of [digestOf(Buffer.from('x')), digestOf(Buffer.from('x'), 'sha512')]) {
+    registry.fault(/./, { kind: 'headers', headers: { 'docker-content-digest': header } });
+    await expectFailure(t, upstream.fetchManifest(REPOSITORY, digest), 'digest-mismatch');
+  }
+});
+
 t.test('takes a registry at its word for sha512', async (t) => {
   const registry = await openFakeRegistry(t);
   registry.putManifest(REPOSITORY, BYTES, { tag: 'v1' });
@@ -129,6 +139,14 @@ t.test('a manifest without end is not read to its end', async (t) => {
   registry.putManifest(REPOSITORY, 'x'.repeat(2000), { tag: 'v1' });
   registry.fault(/./, { kind: 'stall', after: 1500 });
   const upstream = openUpstream(t, registry, { maxManifestBytes: 1000 });
+  await expectFailure(t, upstream.fetchManifest(REPOSITORY, 'v1'), 'too-large');
+});
+
+t.test('a manifest that is announced too large is not waited for', async (t) => {
+  const registry = await openFakeRegistry(t);
+  const headers = { 'content-length': 5_000_000 };
+  registry.fault(/./, { kind: 'status', status: 200, headers, body: 'x', keepOpen: true });
+  const upstream = openUpstream(t, registry);
   await expectFailure(t, upstream.fetchManifest(REPOSITORY, 'v1'), 'too-large');
 });
 

@@ -190,7 +190,9 @@ t.test('refuses pages in a circle, pages elsewhere and pages that are missing', 
     'https://[',
   ]) {
     answerWith(registry, '{"manifests":[]}', { link: `<${target}>; rel="next"` });
+    registry.clearRequests();
     await expectFailure(t, upstream.referrers(REPOSITORY, SUBJECT), 'bad-response');
+    t.equal(registry.requests.length, 1, target);
   }
   t.equal(elsewhere.requests.length, 0);
   answerWith(registry, '{"manifests":[]}', { link: `<?page=2>; rel=next` });

@@ -78,9 +78,11 @@ t.test('neither 429 nor 500 is tried again', async (t) => {
   registry.fault(/./, { kind: 'status', status: 429, headers: { 'retry-after': '17' } });
   const error = await expectFailure(t, upstream.fetchManifest(REPOSITORY, 'v1'), 'rate-limited');
   t.equal(error.retryAfter, 17);
+  registry.fault(/./, { kind: 'status', status: 429 });
+  await expectFailure(t, upstream.fetchManifest(REPOSITORY, 'v1'), 'rate-limited');
   registry.fault(/./, { kind: 'status', status: 500 });
   await expectFailure(t, upstream.fetchManifest(REPOSITORY, 'v1'), 'unreachable');
-  t.equal(registry.requests.length, 2);
+  t.equal(registry.requests.length, 3);
 });
 
 t.test('waits as long as a 503 asks, but not longer than the bound', async (t) => {
