@@ -1,0 +1,114 @@
+/** The cases every client goes through, from the first pull to one without any upstream. */
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { prepareMoving, tag, type Case, type RefusedCase } from './cases.ts';
+import type { Client, ClientKind, Pulled } from './clients/client.ts';
+import { labFolder } from './namespace.ts';
+import { ruleNames, startProxy, type Proxy } from './proxy.ts';
+import type { Guard } from './registry.ts';
+import { suite, upstreamTools } from './suite.ts';
+import { startUpstream, type Upstream } from './upstream.ts';
+
+interface Scene {
+  readonly kind: ClientKind;
+  readonly client: Client;
+  readonly proxy: Proxy;
+  readonly upstream: Upstream;
+}
+
+/** A test file's worth: one upstream, and all cases through each of the clients. */
+export function matrixSuite(name: string, guard: Guard, kinds: readonly ClientKind[]): void {
+  const tools = [...upstreamTools, ...kinds.flatMap(({ needs }) => needs)];
+  suite(name, [...new Set(tools)], async (t) => {
+    const upstream = await startUpstream(t, guard);
+    for (const kind of kinds) await t.test(kind.name, (t) => runMatrix(t, upstream, kind));
+    if (guard === 'token') t.ok(upstream.registry.tokens() > 0, 'tokens were asked for');
+  });
+}
+
+/** Runs all cases through one client and a proxy with an empty cache. */
+async function runMatrix(t: Test, upstream: Upstream, kind: ClientKind): Promise<void> {
+  // Sockets have short names only, so the folder does too.
+  const folder = mkdtempSync(join(labFolder, 'm-'));
+  const proxy = await startProxy(join(folder, 'proxy'), upstream.registry, upstream.signers);
+  t.teardown(() => proxy.stop());
+  const client = await kind.start({ proxy: proxy.host, folder: join(folder, 'client') });
+  t.teardown(() => client.stop());
+  const scene = { kind, client, proxy, upstream };
+  for (const one of upstream.cases.admitted) {
+    await t.test(`pulls and runs: ${one.title}`, (t) => arrives(t, scene, one));
+  }
+  for (const one of upstream.cases.refused) {
+    await t.test(`is refused: ${one.title}`, (t) => isRefused(t, scene, one));
+  }
+  await t.test('is refused what replaced a signed image', (t) => replaced(t, scene));
+  await t.test('pulls again into an empty store without any upstream', (t) => alone(t, scene));
+}
+
+async function arrives(t: Test, { client }: Scene, { repository, image }: Case): Promise<void> {
+  const target = { repository, reference: tag };
+  const pulled = await client.pull(target);
+  t.ok(pulled.ok, 'is pulled', { clientSaid: pulled.output });
+  t.equal(pulled.digest, image.digest, 'has the digest that was signed');
+  if (client.run !== undefined && pulled.ok) {
+    t.match(await client.run(target), image.greeting, 'its container greets');
+  }
+}
+
+async function isRefused(t: Test, scene: Scene, one: RefusedCase): Promise<void> {
+  const { client, kind } = scene;
+  for (const reference of [tag, one.image.digest]) {
+    const pulled = await client.pull({ repository: one.repository, reference });
+    t.notOk(pulled.ok, `is not pulled as ${reference}`, { clientSaid: pulled.output });
+    switch (one.kind) {
+      case 'denied':
+        explainsItself(t, scene, one, pulled);
+        break;
+      case 'altered manifest':
+        t.match(pulled.output, /digest|502/i, 'the client says that the digest is wrong');
+        break;
+      case 'altered blob':
+        t.match(pulled.output, kind.brokenBlob, 'the client says that the layer broke off');
+        break;
+    }
+  }
+}
+
+/** The person reads in the client's own words who refused, and by which rule. */
+function explainsItself(t: Test, { kind }: Scene, one: Case, { output }: Pulled): void {
+  const unruled = one.repository.startsWith('elsewhere/');
+  const rule = one.repository.startsWith('moving/') ? ruleNames.moving : ruleNames.cases;
+  t.match(output, unruled ? /no rule/i : rule, `its ${kind.voice} names the rule`);
+  if (kind.voice !== 'reason phrase') {
+    t.match(output, one.image.digest, `its ${kind.voice} names the digest`);
+    t.match(output, 'countersign verify', `its ${kind.voice} says what to do`);
+  } else {
+    t.match(output, /countersign/i, `its ${kind.voice} names who refused`);
+  }
+}
+
+async function replaced(t: Test, scene: Scene): Promise<void> {
+  const { registry, signers } = scene.upstream;
+  const { before, replace } = await prepareMoving(registry, signers, slug(scene.kind.name));
+  await arrives(t, scene, before);
+  const after = await replace();
+  const pulled = await scene.client.pull({ repository: after.repository, reference: tag });
+  t.notOk(pulled.ok, 'the unsigned image is not pulled', { clientSaid: pulled.output });
+  explainsItself(t, scene, after, pulled);
+  const pinned = { repository: before.repository, reference: before.image.digest };
+  const again = await scene.client.pull(pinned);
+  t.ok(again.ok, 'the signed image still is, by its digest', { clientSaid: again.output });
+}
+
+async function alone(t: Test, scene: Scene): Promise<void> {
+  const { registry, cases } = scene.upstream;
+  await registry.stop();
+  await scene.client.fresh();
+  for (const one of cases.admitted) await arrives(t, scene, one);
+  await registry.start();
+}
+
+function slug(name: string): string {
+  return name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
+}

@@ -1,0 +1,88 @@
+/** Starts Countersign itself, as an operator would, in front of the lab's registry. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { run, startDaemon, type Finished } from './process.ts';
+import type { Registry } from './registry.ts';
+import { readPublicKey, type Signers } from './signers.ts';
+
+export interface Proxy {
+  /** `127.0.0.1:PORT` of the registry surface. */
+  readonly host: string;
+  /** What it logged so far. */
+  log(): string;
+  /** Runs the command line tool with this proxy's configuration. */
+  command(...args: readonly string[]): Promise<Finished>;
+  /** Gives the exit status. */
+  stop(): Promise<number>;
+}
+
+/** The rules of the lab, by the names that refusals have to mention. */
+export const ruleNames = { cases: 'lab releases', moving: 'moving tags' } as const;
+
+const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
+
+export async function startProxy(
+  folder: string,
+  registry: Registry,
+  signers: Signers,
+): Promise<Proxy> {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'trusted.pub'), readPublicKey(signers.trusted));
+  writeFileSync(join(folder, 'password'), registry.login.password);
+  const configFile = join(folder, 'countersign.yaml');
+  writeFileSync(configFile, configFor(folder, registry));
+  const node = [...process.execArgv.filter((one) => one.startsWith('--max')), main];
+  const daemon = await startDaemon(
+    'countersign',
+    process.execPath,
+    [...node, 'serve', '--config', configFile],
+    { cwd: folder, ready: (output) => surfaceUrl(output) !== undefined },
+  );
+  const url = new URL(surfaceUrl(daemon.output()) ?? '');
+  return {
+    host: url.host,
+    log: () => daemon.output(),
+    command: (...args) =>
+      run(process.execPath, [...node, ...args, '--config', configFile], { cwd: folder }),
+    stop: () => daemon.stop(),
+  };
+}
+
+function configFor(folder: string, registry: Registry): string {
+  const credentials =
+    registry.guard === 'none'
+      ? ''
+      : `, credentials: { username: ${registry.login.username}, passwordFile: ${folder}/password }`;
+  const upstream = `url: "http://${registry.host}", insecureHttp: true${credentials}`;
+  return `
+listen: { host: 127.0.0.1, port: 0 }
+admin: { host: 127.0.0.1, port: 0 }
+cache: { path: ${folder}/var, maxSize: 1GiB }
+upstreams:
+  lab.local: { ${upstream} }
+  docker.io: { ${upstream}, default: true }
+trustRoots:
+  release-keys: { publicKeys: [ ./trusted.pub ] }
+policies:
+  - name: ${ruleNames.moving}
+    match: [ 'lab.local/moving/**', 'docker.io/moving/**' ]
+    require: { key: { trustRoot: release-keys } }
+    tags: { refresh: 0s }
+  - name: ${ruleNames.cases}
+    match: [ 'lab.local/cases/**', 'docker.io/cases/**' ]
+    require: { key: { trustRoot: release-keys } }
+    tags: { refresh: 1h }
+`;
+}
+
+/** The address in the log line that announces the registry surface. */
+function surfaceUrl(output: string): string | undefined {
+  for (const line of output.split('\n')) {
+    if (!line.startsWith('{')) continue;
+    const entry = JSON.parse(line) as { msg?: unknown; surface?: unknown; url?: unknown };
+    const announces = entry.msg === 'listening' && entry.surface === 'registry';
+    if (announces && typeof entry.url === 'string') return entry.url;
+  }
+  return undefined;
+}
