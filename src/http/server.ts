@@ -82,6 +82,9 @@ async function handle(
   const exchange: Exchange = { request, response, serving: current(), observer, logger };
   const route = parseRoute(request.url ?? '', exchange.serving.upstreams);
   if ('kind' in route && route.kind === 'tags') {
+    response.once('finish', () => {
+      observer.request('tags', response.statusCode);
+    });
     serveTags(exchange, route, reply);
     return reply;
   }
