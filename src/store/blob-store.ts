@@ -14,7 +14,11 @@ export interface BlobReader {
   close(): Promise<void>;
 }
 
-/** Opens the upstream's bytes from an offset; called again with a later offset when a fill resumes. */
+/**
+ * Opens the upstream's bytes from an offset; called again with a later offset when a fill resumes.
+ * `offset` of the answer is where `body` starts, at most what was asked for; `size` is the whole blob's where known.
+ * The buffers of `body` belong to the store: they must not change afterwards.
+ */
 export type BlobSource = (
   offset: number,
   signal: AbortSignal,
@@ -40,17 +44,21 @@ export interface FillOptions {
 export interface BlobStore {
   /** Size in bytes of a complete blob. */
   stat(digest: Digest): Promise<number | undefined>;
-  /** A complete blob of exactly `size` bytes; one of another size on disk is damage, removed and reported as absent. */
+  /**
+   * A complete blob of exactly `size` bytes. A file of another size is reported as absent: removed when it is damaged,
+   * kept when it is what its digest says and `size` is not.
+   */
   open(digest: Digest, size: number): Promise<BlobReader | undefined>;
   /**
    * A reader on the blob, whoever provides it: complete already, being filled already, or filled from now on.
-   * One source is open per digest, however many ask.
-   * @throws {FillError} when the source cannot be opened or declares another size.
+   * One source is open per digest, however many ask. With an inspection it resolves after the proof and the inspection,
+   * also for a blob that is complete already; only this caller is refused.
+   * @throws {FillError} when the source cannot be opened or declares another size, or the content is refused.
    */
   fill(digest: Digest, options: FillOptions): Promise<BlobReader>;
   /** Small content as a whole, proven against its digest before it is kept. @throws {FillError} */
   put(digest: Digest, bytes: Buffer): Promise<void>;
-  /** Small content as a whole, proven again when it is read; damage is removed and reported as absent. */
+  /** Small content as a whole, proven again when it is read; damage is removed; it and more than `maxBytes` are absent. */
   get(digest: Digest, maxBytes: number): Promise<Buffer | undefined>;
   remove(digest: Digest): Promise<void>;
   /** Aborts fills and leaves no temporary file. */

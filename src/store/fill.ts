@@ -109,7 +109,9 @@ export class Fill {
 
   async #run(): Promise<void> {
     try {
-      if (await this.#parts.isComplete()) {
+      const complete = await this.#parts.isComplete();
+      this.#throwIfEnded();
+      if (complete) {
         this.#opened.resolve('complete');
       } else {
         const temp = await this.#receive();

@@ -15,6 +15,7 @@ import {
   readFrom,
   someContent,
   sourceOf,
+  turns,
   until,
 } from './sources.ts';
 
@@ -240,6 +241,20 @@ test('closes every descriptor when it is closed', async (t, store, folder) => {
 async function readAt(reader: BlobReader | undefined, position: number): Promise<void> {
   await reader?.read(Buffer.alloc(1), position);
 }
+
+t.test('can be closed at any moment of a fill', async (t) => {
+  for (let moment = 0; moment < 40; moment++) {
+    const folder = t.testdir();
+    const store = await openDiskBlobStore({ path: folder, delay });
+    const options = { size: large.size, source: sourceOf(large.bytes) };
+    const reading = store.fill(large.digest, options).then(readAndClose);
+    await turns(moment);
+    const [outcome] = await Promise.allSettled([reading, store.close()]);
+    if (outcome.status === 'rejected') t.match(outcome.reason, { code: 'closed' });
+    t.equal(openDescriptors(folder), 0);
+    t.strictSame(filesBelow(join(folder, 'v1', 'tmp')), [], `closed at moment ${moment}`);
+  }
+});
 
 function damage(path: string, at: number): void {
   const bytes = readFileSync(path);

@@ -3,6 +3,7 @@ import t, { type Test } from 'tap';
 import type { BlobStore, FillOptions } from '../../src/store/blob-store.ts';
 import { openDiskBlobStore } from '../../src/store/disk-blob-store.ts';
 import { nodeDiskIo, type DiskIo } from '../../src/store/disk-io.ts';
+import { Fill } from '../../src/store/fill.ts';
 import {
   filesBelow,
   HandFedSource,
@@ -183,6 +184,17 @@ t.test('a fill that fails while nobody waits for it ends no process', async (t) 
   silent.fail(new Error('reset'));
   silent.fail(new Error('reset'));
   silent.fail(new Error('reset'));
+  const unread = new Fill({
+    digest: content.digest,
+    size: content.size,
+    source: silent.source,
+    heldTail: 1,
+    delay: () => Promise.resolve(),
+    isComplete: noSpace,
+    createTemp: noSpace,
+    onEnd: () => undefined,
+  });
+  await unread.finished;
   await turns();
   await store.close();
   await turns();
