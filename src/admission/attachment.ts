@@ -1,6 +1,7 @@
 /** What counts as attached to an image rather than as an image: signatures, attestations, SBOMs. */
 import { isDigest, type Digest } from '../oci/digest.ts';
-import type { ImageManifest, Manifest } from '../oci/manifest.ts';
+import { isJsonObject, parseJson } from '../oci/json.ts';
+import type { ImageIndex, ImageManifest, Manifest } from '../oci/manifest.ts';
 
 /** A tag that cosign or the referrers fallback gives to what belongs to a digest. */
 export interface AttachmentTag {
@@ -40,18 +41,44 @@ const LAYER_PREFIX = 'application/vnd.dev.sigstore.bundle';
 const COSE = 'application/cose';
 
 /** Whether every layer is of a type that is attached to images. An empty list of layers is not. */
-export function isAttachment(manifest: Manifest): manifest is ImageManifest {
+export function isAttachment(manifest: Manifest, bytes: Uint8Array): manifest is ImageManifest {
   return (
     manifest.kind === 'image' &&
     manifest.layers.length > 0 &&
     manifest.layers.every(
       ({ mediaType }) =>
         LAYER_TYPES.has(mediaType) || mediaType === COSE || mediaType.startsWith(LAYER_PREFIX),
-    )
+    ) &&
+    !bringsContent(bytes)
   );
 }
 
-// Everything below TAB and between CR and space: no text has it, every archive does.
+/** Whether it is a plain list of descriptors, as the referrers fallback keeps under its tag. */
+export function isReferrersIndex(manifest: Manifest, bytes: Uint8Array): manifest is ImageIndex {
+  return manifest.kind === 'index' && !bringsContent(bytes);
+}
+
+/** The content of the empty descriptor, in base64: image-spec "Guidance for an Empty Descriptor". */
+const EMPTY_DATA = 'e30=';
+
+/**
+ * Whether a descriptor of the manifest has its content in `data` or names other places for it in `urls` (image-spec
+ * descriptor.md). Clients then ask nobody, or somebody else, so what it names would never pass an inspection.
+ */
+function bringsContent(bytes: Uint8Array): boolean {
+  const json = parseJson(bytes);
+  if (!isJsonObject(json)) return true;
+  return ['config', 'subject', 'layers', 'manifests']
+    .flatMap((name) => json[name])
+    .filter(isJsonObject)
+    .some(({ data, urls }) => (data ?? EMPTY_DATA) !== EMPTY_DATA || !isEmptyList(urls ?? []));
+}
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
+
+// Everything below TAB and between CR and space: no text has it, nearly every archive does.
 // eslint-disable-next-line no-control-regex
 const CONTROLS = /[\u0000-\u0008\u000e-\u001f]/;
 const TAR_BLOCK = 512;
@@ -63,10 +90,11 @@ const TAR_CHECKSUM = { start: 148, end: 156 };
  * @returns the reason to refuse it, or undefined.
  */
 export function inspectAttachment(bytes: Buffer, mediaType: string): string | undefined {
+  // The oldest format has no magic, and its header can be text from the first byte to the last.
+  if (isTar(bytes)) return 'it calls itself an attachment and is an archive';
   if (mediaType === COSE) {
     // RFC 9052 §4.2: the tag of COSE_Sign1 is the first byte, which no compressed stream begins with.
-    if (bytes[0] !== 0xd2) return 'it calls itself a COSE signature and is none';
-    return isTar(bytes) ? 'it calls itself a COSE signature and is an archive' : undefined;
+    return bytes[0] === 0xd2 ? undefined : 'it calls itself a COSE signature and is none';
   }
   // bzip2 is the one compression whose first bytes are text.
   return isText(bytes) && !bytes.toString('latin1', 0, 3).startsWith('BZh')
@@ -82,7 +110,7 @@ function isText(bytes: Buffer): boolean {
   }
 }
 
-/** POSIX.1-1988 ustar and its predecessors: the first header carries the sum of its own bytes. */
+/** POSIX.1-1988 ustar and its predecessors: the first header carries the sum of its own bytes, signed or not. */
 function isTar(bytes: Buffer): boolean {
   if (bytes.length < TAR_BLOCK) return false;
   const { start, end } = TAR_CHECKSUM;

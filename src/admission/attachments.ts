@@ -6,7 +6,7 @@ import { formatReference } from '../oci/reference.ts';
 import type { PinRecord } from '../store/records.ts';
 import type { ResolvedTag } from '../upstream/upstream.ts';
 import { attachmentTag } from '../verify/discovery.ts';
-import { isAttachment, type AttachmentTag } from './attachment.ts';
+import { isAttachment, isReferrersIndex, type AttachmentTag } from './attachment.ts';
 import { MAX_MANIFEST } from './bounds.ts';
 import { isUndetermined, type Decision, type Refused } from './decision.ts';
 import type { Digests } from './digests.ts';
@@ -50,7 +50,9 @@ export function createAttachments(memory: Memory, digests: Digests, tags: Tags):
     const manifest = parsed(loaded.bytes, loaded.contentType);
     const attached =
       manifest !== undefined &&
-      (suffix === '' ? manifest.kind === 'index' : isAttachment(manifest));
+      (suffix === ''
+        ? isReferrersIndex(manifest, loaded.bytes)
+        : isAttachment(manifest, loaded.bytes));
     if (!attached) return digests.admit(ask, digest, { manifest: loaded, pin });
     const { mediaType } = manifest;
     const scope = { repository: ask.repository, policyKey: ask.rule.key, because: subject };

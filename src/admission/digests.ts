@@ -107,7 +107,9 @@ export function createDigests(parts: AdmissionParts, memory: Memory): Digests {
     const signers = parent === undefined ? [] : (JSON.parse(parent.verdict) as Verdict).signers;
     if (granted.kind === 'attachment') {
       const verdict = { ...admittedBecause(`attached to ${granted.because}`), signers };
-      const grants = isAttachment(item.manifest) ? attachmentGrantsOf(item.manifest, scope) : [];
+      const grants = isAttachment(item.manifest, item.bytes)
+        ? attachmentGrantsOf(item.manifest, scope)
+        : [];
       return remember(ask, item, verdict, grants);
     }
     const verdict = { ...admittedBecause(`part of the admitted ${granted.because}`), signers };
@@ -117,7 +119,7 @@ export function createDigests(parts: AdmissionParts, memory: Memory): Digests {
   /** An attachment of an admitted digest is served so that others can verify too; nothing runnable passes as one. */
   async function admitAsAttachment(ask: Ask, item: Case): Promise<Decision | undefined> {
     const { manifest } = item;
-    if (!isAttachment(manifest) || manifest.subject === undefined) return undefined;
+    if (!isAttachment(manifest, item.bytes) || manifest.subject === undefined) return undefined;
     if (ask.depth >= MAX_ATTACHMENT_DEPTH) return undefined;
     const { digest } = manifest.subject;
     const subject = await admit({ ...ask, depth: ask.depth + 1 }, digest);
@@ -163,7 +165,7 @@ export function createDigests(parts: AdmissionParts, memory: Memory): Digests {
       const found = source?.manifests.get(digest);
       if (found === undefined) continue;
       const manifest = parseManifest(found.bytes, found.contentType);
-      if (!isAttachment(manifest)) continue;
+      if (!isAttachment(manifest, found.bytes)) continue;
       await memory.keepBytes(digest, found.bytes);
       const { mediaType } = manifest;
       grants.push(grant({ digest, mediaType, size: found.bytes.length }, 'attachment', scope));
