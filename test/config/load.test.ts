@@ -175,3 +175,8 @@ policies:
     ['withdrawn', 'withdrawn'],
   );
 });
+
+t.test('both surfaces may leave their port to the system', async (t) => {
+  const config = loadText(t, 'listen: { port: 0 }\nadmin: { port: 0 }');
+  t.strictSame([config.listen.port, config.admin.port], [0, 0]);
+});

@@ -203,7 +203,7 @@ policies:
 
 for (const [title, yaml, ...problems] of cases) {
   t.test(`names ${title}`, async (t) => {
-    t.strictSame(problemsOf(t, yaml), problems);
+    t.strictSame(problemsOf(t, yaml, { env: { SET: 'x' } }), problems);
   });
 }
 
@@ -288,8 +288,20 @@ t.test('what an inspection finds has path and line too', async (t) => {
 });
 
 t.test('a problem inside an alias is shown where the content stands', async (t) => {
-  const yaml = 'policies:\n  - &rule { name: a, match: a.example/**, reject: no, mode: off }\n';
-  t.match(problemsOf(t, yaml), [/^2 policies\[0\]\.mode/]);
+  const yaml = `policies:
+  - { name: a, match: a.example/**, reject: no, tags: &often { refresh: 5x } }
+  - { name: b, match: b.example/**, reject: no, tags: *often }
+`;
+  t.match(problemsOf(t, yaml), [
+    /^2 policies\[0\]\.tags\.refresh/,
+    /^2 policies\[1\]\.tags\.refresh/,
+  ]);
+});
+
+t.test('a file of keys is small', async (t) => {
+  const yaml = 'trustRoots: { ours: { publicKeys: [ a.pub ] } }';
+  const files = { 'a.pub': 'x'.repeat(1024 * 1024 + 1) };
+  t.match(problemsOf(t, yaml, { files }), [/cannot read .*a\.pub: it is larger than 1MiB$/]);
 });
 
 t.test('problems read as an editor and a terminal expect', async (t) => {

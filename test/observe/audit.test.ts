@@ -57,18 +57,40 @@ t.test('long texts and lists are cut, and say so', async (t) => {
 t.test('no text of a client can forge a line or steer a terminal', async (t) => {
   // Everything a terminal or a line reader gives a meaning to, unescaped.
   const dangerous = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
+  const steering = [
+    '\n',
+    '\r',
+    '\u0000',
+    '\u001b',
+    '\u007f',
+    '\u009b',
+    '\u2028',
+    '\u202e',
+    '\u2066',
+    '\ud800',
+    '"',
+    '\\',
+  ];
   fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), (text) => {
-      const line = lineOf({
-        asked: text,
-        client: text,
-        rule: text,
-        reasons: [text],
-        signers: [text],
-      });
-      if (!line.endsWith('\n') || dangerous.test(line.slice(0, -1))) throw new Error(line);
-      JSON.parse(line);
-    }),
+    fc.property(
+      fc.string({
+        unit: fc.oneof(
+          fc.constantFrom(...steering),
+          fc.string({ minLength: 1, maxLength: 1, unit: 'binary' }),
+        ),
+      }),
+      (text) => {
+        const line = lineOf({
+          asked: text,
+          client: text,
+          rule: text,
+          reasons: [text],
+          signers: [text],
+        });
+        if (!line.endsWith('\n') || dangerous.test(line.slice(0, -1))) throw new Error(line);
+        JSON.parse(line);
+      },
+    ),
   );
   t.match(lineOf({ asked: '\u001b[2J\n\u009b2J\u202e' }), String.raw`\u001b[2J\n`);
 });
