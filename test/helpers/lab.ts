@@ -4,6 +4,7 @@ import { putImage, type ImageOptions, type PutImage } from './image.ts';
 import { openFakeRegistry } from './open-upstream.ts';
 import { startProxy, type Answer, type Proxy, type ProxyOptions, type TestRule } from './proxy.ts';
 import { cosign2, createSigner, rootOf, type Signer } from './signer.ts';
+import type { TrustRoot } from '../../src/trust/trust-root.ts';
 import type { FakeRegistry, FakeRegistryOptions } from './fake-registry.ts';
 
 export const TEAM = 'team/app';
@@ -24,6 +25,8 @@ export interface Lab {
   readonly proxy: Proxy;
   /** Whose key the rule trusts. */
   readonly signer: Signer;
+  /** To open another proxy on the same cache. */
+  readonly trustRoots: readonly TrustRoot[];
   /** Whose key nobody trusts. */
   readonly stranger: Signer;
   readonly image: (name: string, options?: ImageOptions) => PutImage;
@@ -38,16 +41,18 @@ export async function openLab(t: Test, options: LabOptions = {}): Promise<Lab> {
   const { registry: registryOptions, rule, ...proxyOptions } = options;
   const registry = await openFakeRegistry(t, registryOptions);
   const signer = createSigner();
+  const trustRoots = options.trustRoots ?? [rootOf('release', signer)];
   const proxy = await startProxy(t, {
     upstreams: { 'lab.local': registry },
     policies: [{ name: 'releases', match: ['lab.local/**'], ...(rule ?? SIGNED) }],
-    trustRoots: [rootOf('release', signer)],
     ...proxyOptions,
+    trustRoots,
   });
   return {
     registry,
     proxy,
     signer,
+    trustRoots,
     stranger: createSigner(),
     image: (name, imageOptions) => putImage(registry, TEAM, name, imageOptions),
     signed(name, imageOptions) {
