@@ -192,6 +192,39 @@ policies:
     'listen: { port: 5000 }\nadmin: { port: 5000 }',
     '2 admin.port: expected another port than listen.port, 5000',
   ],
+  [
+    'a user name that Basic authentication cannot carry',
+    'upstreams: { a.example: { credentials: { username: "a:b", password: "${SET}" } } }',
+    '1 upstreams["a.example"].credentials.username: expected a user name without a colon',
+  ],
+  [
+    'a trust root that does not exist, however deep',
+    `policies:
+  - name: a
+    match: a.example/**
+    require:
+      anyOf:
+        - allOf:
+            - key: { trustRoot: ours }`,
+    '7 policies[0].require.anyOf[0].allOf[0].key.trustRoot: unknown trust root "ours": the section trustRoots is empty',
+  ],
+  [
+    'mistakes in the order of their lines',
+    'policies: [ { name: a, match: a.example/**, require: { key: { trustRoot: x } } } ]\nadmin: { port: 1 }\nlisten: { port: 1 }',
+    '1 policies[0].require.key.trustRoot: unknown trust root "x": the section trustRoots is empty',
+    '2 admin.port: expected another port than listen.port, 1',
+  ],
+  [
+    'mistakes of the schema in the order of their lines',
+    'listen: { port: x }\npolices: []',
+    '1 listen.port: expected a whole number, got a string',
+    '2 polices: unknown key "polices", did you mean "policies"?',
+  ],
+  [
+    'keys that are no text',
+    'listen: {}\n? [ admin ]\n: {}',
+    '2 : with stringKeys, all keys must be strings',
+  ],
   ['a duplicate key', 'listen: {}\nlisten: {}', '2 : map keys must be unique'],
   [
     'a second document',
