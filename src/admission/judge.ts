@@ -76,14 +76,22 @@ function verdictOf(verification: Verification): Verdict {
       return {
         ...base,
         outcome: 'undetermined',
-        reasons: trouble.map(
-          ({ place, error }) => `cannot look for signatures in ${place}: ${error.message}`,
-        ),
+        reasons: whyUndetermined(trouble),
         trouble: worst?.error.trouble ?? 'unreachable',
         ...(worst?.error.retryAfter === undefined ? {} : { retryAfter: worst.error.retryAfter }),
       };
     }
   }
+}
+
+function whyUndetermined(trouble: Verification['trouble']): readonly string[] {
+  const more = trouble.length - TOLD;
+  return [
+    ...trouble
+      .slice(0, TOLD)
+      .map(({ place, error }) => `cannot look for signatures in ${place}: ${error.message}`),
+    ...(more > 0 ? [`nor in ${more} more places`] : []),
+  ];
 }
 
 function whyDenied({ findings, evidence, bounds }: Verification): readonly string[] {

@@ -10,6 +10,7 @@ import { describeAction, type Rule } from '../policy/rule.ts';
 import type { Verdict } from '../policy/verdict.ts';
 import { RETRY_AFTER } from './bounds.ts';
 import { isUndetermined, type RefusalCode, type Refused } from './decision.ts';
+import { plainText } from './plain-text.ts';
 
 interface Facts {
   readonly digest?: Digest | undefined;
@@ -33,28 +34,33 @@ const STATES: Partial<Readonly<Record<RefusalCode, string>>> = {
   'too-large': 'cannot be served',
 };
 
-/** A refusal from its parts; `why` are the reasons, the most telling first. */
+/** Characters of one reason: media types and the like are as long as strangers make them. */
+const MAX_REASON = 500;
+
+/** A refusal from its parts; `reasons` come the most telling first. */
 export function refuse(
   code: RefusalCode,
   asked: string,
-  why: readonly string[],
+  reasons: readonly string[],
   advice: string,
   facts: Facts = {},
 ): Refused {
   const { digest, rule, verdict } = facts;
+  const why = reasons.map((reason) => plainText(reason, MAX_REASON));
+  const ruleName = plainText(rule?.name ?? '', MAX_REASON);
   const subject = digest === undefined || asked.includes(digest) ? asked : `${asked} (${digest})`;
   const ruled = rule !== undefined && RULED.has(code);
   const state = isUndetermined(code)
     ? 'cannot be decided now'
     : ruled
-      ? `is refused by rule "${rule.name}"`
+      ? `is refused by rule "${ruleName}"`
       : (STATES[code] ?? 'is refused');
   const retryAfter = isUndetermined(code) ? (facts.retryAfter ?? RETRY_AFTER) : undefined;
   return {
     outcome: 'refused',
     code,
     message: `${subject} ${state}: ${why.join('; ')}. ${advice}`.trim(),
-    phrase: `${why[0] ?? code}${ruled ? ` (rule ${rule.name})` : ''}`,
+    phrase: `${why[0] ?? code}${ruled ? ` (rule ${ruleName})` : ''}`,
     reasons: why,
     source: 'fresh',
     ...(digest === undefined ? {} : { digest }),

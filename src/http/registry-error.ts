@@ -2,6 +2,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { RefusalCode, Refused } from '../admission/decision.ts';
+import { plainText } from '../admission/plain-text.ts';
 
 /** distribution-spec "Error Codes", and UNAVAILABLE, which every client of the Go family knows. */
 export type ErrorCode =
@@ -72,6 +73,8 @@ export const METHOD_NOT_ALLOWED: RegistryError = {
 };
 
 const MAX_PHRASE = 200;
+/** Characters; the longest of ours has some 2,500. */
+const MAX_MESSAGE = 4096;
 
 /** Writes an error; the answer to HEAD is equal but for its body, which HTTP leaves out. */
 export function writeError(
@@ -80,7 +83,8 @@ export function writeError(
   error: RegistryError,
   headers: OutgoingHttpHeaders = {},
 ): void {
-  const { code, message, detail } = error;
+  const { code, detail } = error;
+  const message = plainText(error.message, MAX_MESSAGE);
   const body = Buffer.from(JSON.stringify({ errors: [{ code, message, detail }] }));
   response.writeHead(error.status, reasonPhrase(error), {
     'content-type': 'application/json',

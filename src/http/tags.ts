@@ -10,10 +10,17 @@ import type { Exchange, Origin, Serving } from './serving.ts';
 
 type TagsRoute = Extract<Route, { kind: 'tags' }>;
 
-const KEPT_HEADERS = ['content-type', 'content-length', 'link'] as const;
+/** Names the upstream to our own `request`, and goes no further: two of them may share an origin, not credentials. */
+const UPSTREAM = 'x-upstream';
+const JSON_TYPE = 'application/json';
 
 /** The `request` of the undici that reply-from brings along: the shape is the same, the declared types are its own. */
 type Request = Extract<FastifyReplyFromOptions['undici'], { request: unknown }>['request'];
+interface Passed {
+  readonly path: string;
+  readonly method: Dispatcher.HttpMethod;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+}
 type Callback = (error: Error | null, response?: Dispatcher.ResponseData) => void;
 
 /** Registered once; each request then goes through the dispatcher of its upstream, as the rules in force know it. */
@@ -21,26 +28,23 @@ export async function registerTagLists(
   app: FastifyInstance,
   current: () => Serving,
 ): Promise<void> {
-  const request = (
-    { origin, path, method }: Dispatcher.RequestOptions,
-    callback: Callback,
-  ): void => {
-    const wanted = new URL(String(origin)).origin;
-    for (const { url, dispatcher } of current().origins.values()) {
-      if (url.origin !== wanted) continue;
-      dispatcher
-        .request({ origin: wanted, path, method, headers: { accept: 'application/json' } })
-        .then(
-          (response) => {
-            callback(null, response);
-          },
-          (error: unknown) => {
-            callback(error instanceof Error ? error : new Error(String(error)));
-          },
-        );
+  const request = ({ path, method, headers }: Passed, callback: Callback): void => {
+    const named = headers[UPSTREAM] ?? '';
+    const upstream = current().origins.get(named);
+    if (upstream === undefined) {
+      callback(new Error(`no upstream ${named}`));
       return;
     }
-    callback(new Error(`no upstream at ${wanted}`));
+    upstream.dispatcher
+      .request({ origin: upstream.url.origin, path, method, headers: { accept: JSON_TYPE } })
+      .then(
+        (response) => {
+          callback(null, response);
+        },
+        (error: unknown) => {
+          callback(error instanceof Error ? error : new Error(String(error)));
+        },
+      );
   };
   await app.register(replyFrom, {
     undici: { request: request as unknown as Request },
@@ -64,20 +68,26 @@ export function serveTags(exchange: Exchange, route: TagsRoute, reply: FastifyRe
     );
     return;
   }
+  let encoded = false;
   reply.from(`${origin.url.origin}/v2/${repository.path}/tags/list`, {
     queryString: () => pagination(query),
-    rewriteRequestHeaders: () => ({}),
+    rewriteRequestHeaders: () => ({ [UPSTREAM]: repository.registry }),
+    // The dispatcher has retried already.
+    retryDelay: () => null,
     rewriteHeaders: (headers) => {
-      const kept: Record<string, string | string[] | undefined> = {};
-      for (const name of KEPT_HEADERS) {
-        if (headers[name] !== undefined) kept[name] = headers[name];
-      }
-      if (typeof kept['link'] === 'string') kept['link'] = ownLink(kept['link'], origin, route);
-      return kept;
+      encoded = (headers['content-encoding'] ?? 'identity') !== 'identity';
+      const length = headers['content-length'];
+      const link = ownLink(headers['link'], origin, route);
+      return {
+        'content-type': JSON_TYPE,
+        ...(length === undefined ? {} : { 'content-length': length }),
+        ...(link === undefined ? {} : { link }),
+        ...(route.namespace === undefined ? {} : { 'oci-namespace': route.namespace }),
+      };
     },
     onResponse: (_request, answered, result) => {
       const { statusCode, stream } = result as unknown as { statusCode: number; stream: Readable };
-      if (statusCode === 200) {
+      if (statusCode === 200 && !encoded) {
         void answered.send(stream);
         return;
       }
@@ -128,11 +138,14 @@ function pagination(query: URLSearchParams | undefined): string {
 }
 
 /** The next page is asked of us, under the name that the client used. */
-function ownLink(link: string, origin: Origin, { asked, namespace }: TagsRoute): string {
-  const [, target] = /^<([^>]*)>/.exec(link) ?? [];
-  if (target === undefined) return link;
-  const next = URL.parse(target, origin.url.href);
-  if (next === null) return link;
+function ownLink(
+  link: string | string[] | undefined,
+  origin: Origin,
+  { asked, namespace }: TagsRoute,
+): string | undefined {
+  const [, target = ''] = /^<([^>]*)>/.exec(String(link ?? '')) ?? [];
+  const next = target === '' ? null : URL.parse(target, origin.url.href);
+  if (next === null) return undefined;
   const query = new URLSearchParams(pagination(next.searchParams));
   if (namespace !== undefined) query.set('ns', namespace);
   return `<${encodeURI(asked)}?${query.toString()}>; rel="next"`;
