@@ -166,9 +166,12 @@ async function prepareAltered(
     buildImage,
   );
   await signers.cosign2(...placeOf(manifest), signers.trusted);
-  registry.editStored(manifest.image.digest, (bytes) =>
-    Buffer.from(bytes.toString('utf8').replace('"schemaVersion":2', '"schemaVersion":3')),
-  );
+  // Another layer in the place of the signed one; the registry itself does not notice.
+  registry.editStored(manifest.image.digest, (bytes) => {
+    const [config, first, second] = manifest.image.blobs.map(({ digest }) => digest);
+    if (first === undefined || second === undefined) throw new Error(`no layers: ${config ?? ''}`);
+    return Buffer.from(bytes.toString('utf8').replace(first, second));
+  });
   const blob = await add(
     registry,
     'signed, one byte of a layer changed in the storage',

@@ -50,11 +50,13 @@ export async function startProxy(
 }
 
 function configFor(folder: string, registry: Registry): string {
-  const credentials =
-    registry.guard === 'none'
-      ? ''
-      : `, credentials: { username: ${registry.login.username}, passwordFile: ${folder}/password }`;
-  const upstream = `url: "http://${registry.host}", insecureHttp: true${credentials}`;
+  const { host, guard, login, tokenHost } = registry;
+  const parts = [`url: "http://${host}"`, 'insecureHttp: true'];
+  if (guard !== 'none') {
+    parts.push(`credentials: { username: ${login.username}, passwordFile: ${folder}/password }`);
+  }
+  if (tokenHost !== undefined) parts.push(`privateHosts: [ '${tokenHost}' ]`);
+  const upstream = parts.join(', ');
   return `
 listen: { host: 127.0.0.1, port: 0 }
 admin: { host: 127.0.0.1, port: 0 }

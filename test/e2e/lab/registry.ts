@@ -14,6 +14,8 @@ export interface Registry extends RegistryAccess {
   readonly login: Login;
   /** A folder with a docker `config.json` that logs in here. */
   readonly dockerConfig: string;
+  /** `host:port` of the token service it sends clients to, where there is one. */
+  readonly tokenHost: string | undefined;
   /** Tokens handed out so far. */
   readonly tokens: () => number;
   /** Stops serving; {@link Registry.start} serves again on the same port. */
@@ -26,6 +28,7 @@ export interface Registry extends RegistryAccess {
 }
 
 interface Guarding {
+  readonly tokenHost?: string;
   readonly config: readonly string[];
   readonly authorization: (repository: string) => string | undefined;
   readonly tokens: () => number;
@@ -65,6 +68,7 @@ export async function startRegistry(folder: string, guard: Guard): Promise<Regis
     login,
     dockerConfig,
     authorization: guarding.authorization,
+    tokenHost: guarding.tokenHost,
     tokens: guarding.tokens,
     start: async () => {
       daemon ??= await startDaemon(
@@ -115,6 +119,7 @@ const guardBy: Readonly<Record<Guard, GuardBuilder>> = {
     const server = await startTokenServer(folder, login);
     const { realm, service, issuer, certificateFile } = server;
     return {
+      tokenHost: new URL(realm).host,
       config: [
         'auth:',
         `  token: { realm: "${realm}", service: ${service}, issuer: ${issuer}, ` +

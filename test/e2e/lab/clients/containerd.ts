@@ -27,7 +27,7 @@ function kind(name: string, flavour: Flavour): ClientKind {
   return {
     name,
     voice: 'reason phrase',
-    brokenBlob: /unexpected EOF|EOF|unexpected commit|failed size validation/i,
+    brokenBlob: /EOF|unexpected commit|cannot be served|502/i,
     needs: [flavour.containerd, flavour.ctr, 'runc'],
     start: (setting) => startContainerd(flavour, setting),
   };

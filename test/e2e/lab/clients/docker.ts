@@ -26,7 +26,7 @@ const newer = {
 const graph = { ...older, containerdStore: false };
 const store = { ...newer, containerdStore: true };
 
-const brokenBlob = /unexpected EOF|EOF|unexpected commit|failed size validation|filesystem layer/i;
+const brokenBlob = /EOF|unexpected commit|cannot be served|502/i;
 
 export const dockerKinds: readonly ClientKind[] = [
   kind('docker with its graph store', 'message', { ...graph, mirror: false }),
@@ -68,6 +68,8 @@ async function startDocker(flavour: Flavour, { proxy, folder }: ClientSetting): 
       [
         ...['--config-file', configFile, '-H', socket, '-p', joinPath(folder, 'docker.pid')],
         ...['--iptables=false', '--ip6tables=false', '--bridge=none'],
+        // A broken layer stays broken; without this the daemon waits minutes between attempts.
+        ...['--max-download-attempts', '1'],
         ...['--data-root', joinPath(folder, `data-${generation}`)],
         ...['--exec-root', joinPath(folder, 'run'), '--cgroup-parent', labControlGroup],
       ],

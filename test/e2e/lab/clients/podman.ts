@@ -6,6 +6,9 @@ import { run } from '../process.ts';
 import { toolPath } from '../tools.ts';
 import { join, type Client, type ClientKind, type ClientSetting, type Target } from './client.ts';
 
+/** What the libraries shared by podman and skopeo print when a layer breaks off. */
+export const brokenBlob = /EOF|happened during read|502|cannot be served/i;
+
 export const podmanKinds: readonly ClientKind[] = [
   kind('podman', false),
   kind('podman, rewritten', true),
@@ -29,9 +32,6 @@ export function writeRegistriesConf(folder: string, proxy: string): string {
   );
   return file;
 }
-
-/** What the libraries shared by podman and skopeo print when a layer breaks off. */
-export const brokenBlob = /unexpected EOF|EOF|does not match|happened during read/i;
 
 function kind(name: string, rewritten: boolean): ClientKind {
   return {
