@@ -2,6 +2,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { GrantedBlob, OpenedBlob } from '../admission/blobs.ts';
 import { formatRepository } from '../oci/reference.ts';
+import { report } from './audit.ts';
 import { parseByteRange, type ByteRange } from './byte-range.ts';
 import { ClientGone, pump } from './pump.ts';
 import { toRegistryError, writeError } from './registry-error.ts';
@@ -12,12 +13,20 @@ type BlobRoute = Extract<Route, { kind: 'blob' }>;
 
 export async function serveBlob(exchange: Exchange, route: BlobRoute): Promise<void> {
   const { request, response, serving } = exchange;
-  const { repository, digest, namespace } = route;
+  const started = performance.now();
+  const { repository, digest, namespace, asked } = route;
   const blob = await serving.admission.admitBlob(repository, digest);
   const headers: OutgoingHttpHeaders =
     namespace === undefined ? {} : { 'oci-namespace': namespace };
   if (blob.outcome === 'refused') {
     writeError(request, response, toRegistryError(blob, 'blob'), headers);
+    // A grant is part of the decision that gave it; only its absence is a decision of its own.
+    report(
+      exchange,
+      { reference: { repository, digest }, asked },
+      blob,
+      performance.now() - started,
+    );
     return;
   }
   const etag = `"${digest}"`;
@@ -62,15 +71,10 @@ async function sendBlob(
   range: ByteRange,
   begin: () => void,
 ): Promise<void> {
-  const { request, response, observer } = exchange;
+  const { response, observer } = exchange;
   let opened: OpenedBlob | undefined;
   try {
-    const answer = await blob.open();
-    if (answer.outcome === 'refused') {
-      writeError(request, response, toRegistryError(answer, 'blob'));
-      return;
-    }
-    opened = answer;
+    opened = await blob.open();
     const sent = await pump(opened.reader, response, range, begin);
     response.end();
     observer.blobServed(opened.cached ? 'cache' : 'fill', sent);

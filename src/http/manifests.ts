@@ -1,10 +1,10 @@
 /** GET and HEAD of manifests: one whole decision for both. */
 import type { OutgoingHttpHeaders } from 'node:http';
-import { isUndetermined, type Admitted, type Decision } from '../admission/decision.ts';
-import { formatReference } from '../oci/reference.ts';
+import type { Admitted } from '../admission/decision.ts';
+import { report } from './audit.ts';
 import { toRegistryError, warningHeader, writeError } from './registry-error.ts';
 import type { Route } from './route.ts';
-import type { Exchange, PullOutcome } from './serving.ts';
+import type { Exchange } from './serving.ts';
 
 type ManifestRoute = Extract<Route, { kind: 'manifest' }>;
 
@@ -38,38 +38,4 @@ function writeManifest(
   headers['content-length'] = bytes.length;
   response.writeHead(200, headers);
   response.end(request.method === 'HEAD' ? undefined : bytes);
-}
-
-function report(
-  { request, observer, logger }: Exchange,
-  { reference, asked }: ManifestRoute,
-  decision: Decision,
-  durationMs: number,
-): void {
-  const { source, digest, rule, verdict } = decision;
-  if (decision.outcome === 'refused' && decision.code === 'digest-mismatch') {
-    logger.error({ reference: formatReference(reference) }, decision.message);
-    observer.digestMismatch(reference.repository.registry);
-  }
-  observer.pull({
-    client: request.socket.remoteAddress ?? '',
-    method: request.method ?? '',
-    asked,
-    reference: formatReference(reference),
-    digest,
-    rule,
-    outcome: outcomeOf(decision),
-    signers: verdict?.signers ?? [],
-    reasons: decision.outcome === 'refused' ? decision.reasons : decision.verdict.reasons,
-    cached: source === 'fresh' ? 'none' : source,
-    durationMs,
-  });
-}
-
-function outcomeOf(decision: Decision): PullOutcome {
-  if (decision.outcome === 'admitted') {
-    return decision.verdict.outcome === 'admitted' ? 'admitted' : 'warned';
-  }
-  if (decision.code === 'absent') return 'absent';
-  return isUndetermined(decision.code) ? 'undetermined' : 'denied';
 }
