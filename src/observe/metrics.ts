@@ -8,9 +8,7 @@ export interface Metrics {
   /** Served under a rule in audit mode that would have refused it. */
   readonly auditWouldDeny: (rule: string) => void;
   readonly request: (route: string, status: number) => void;
-  readonly upstreamRequest: (upstream: string, outcome: string) => void;
   readonly blobBytesServed: (source: 'cache' | 'fill', bytes: number) => void;
-  readonly fill: (outcome: string) => void;
   readonly digestMismatch: (upstream: string) => void;
   readonly logLinesDropped: (lines: number) => void;
   readonly contentType: string;
@@ -41,18 +39,11 @@ export function createMetrics(): Metrics {
     ['rule'],
   );
   const requests = counter('requests_total', 'Requests by route and status.', ['route', 'status']);
-  const upstreamRequests = counter('upstream_requests_total', 'Requests to upstream registries.', [
-    'upstream',
-    'outcome',
-  ]);
   const blobBytes = counter(
     'blob_bytes_served_total',
     'Bytes of blobs that were sent to clients.',
     ['source'],
   );
-  const fills = counter('fills_total', 'Downloads of blobs into the cache by outcome.', [
-    'outcome',
-  ]);
   const mismatches = counter(
     'digest_mismatch_total',
     'Content that was not what its digest says. Alert on any.',
@@ -74,14 +65,8 @@ export function createMetrics(): Metrics {
     request: (route, status) => {
       requests.inc({ route, status });
     },
-    upstreamRequest: (upstream, outcome) => {
-      upstreamRequests.inc({ upstream, outcome });
-    },
     blobBytesServed: (source, bytes) => {
       blobBytes.inc({ source }, bytes);
-    },
-    fill: (outcome) => {
-      fills.inc({ outcome });
     },
     digestMismatch: (upstream) => {
       mismatches.inc({ upstream });
