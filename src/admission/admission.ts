@@ -17,7 +17,12 @@ import { isUndetermined, type Decision, type Refused } from './decision.ts';
 import { createDigests, type Digests } from './digests.ts';
 import { createMemory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
-import { refuseRejected, refuseUnknownUpstream, refuseWithoutRule } from './refusal.ts';
+import {
+  refuseRejected,
+  refuseUnknownUpstream,
+  refuseVerdict,
+  refuseWithoutRule,
+} from './refusal.ts';
 import { createSingleFlight } from './single-flight.ts';
 import { createTags, type TagDecision } from './tags.ts';
 
@@ -134,17 +139,26 @@ function once(digests: Digests, { clock }: Pick<AdmissionParts, 'clock'>): Diges
   const denied = new LRUCache<string, { decision: Decision; until: number }>({ max: 10_000 });
   return {
     load: (question, digest) => digests.load(question, digest),
-    admit(question, digest, options) {
+    async admit(question, digest, options) {
       const key = `${formatRepository(question.repository)}@${digest}`;
       const known = denied.get(key);
-      if (known !== undefined && clock() < known.until) return Promise.resolve(known.decision);
-      return flights.run(key, async () => {
-        const decision = await digests.admit(question, digest, options);
-        if (decision.outcome === 'refused' && decision.code === 'not-admitted') {
-          denied.set(key, { decision, until: clock() + REFUSAL_MEMORY });
+      if (known !== undefined && clock() < known.until) return inWordsOf(question, known.decision);
+      const decision = await flights.run(key, async () => {
+        const decided = await digests.admit(question, digest, options);
+        if (decided.outcome === 'refused' && decided.code === 'not-admitted') {
+          denied.set(key, { decision: decided, until: clock() + REFUSAL_MEMORY });
         }
-        return decision;
+        return decided;
       });
+      return inWordsOf(question, decision);
     },
   };
+}
+
+/** A verdict may have been found for another tag of the digest; its refusal names what is asked for here. */
+function inWordsOf({ reference, rule }: Ask, decision: Decision): Decision {
+  if (decision.outcome === 'admitted') return decision;
+  const { digest, verdict, source } = decision;
+  if (digest === undefined || verdict === undefined) return decision;
+  return { ...refuseVerdict(reference, digest, rule, verdict), source };
 }
