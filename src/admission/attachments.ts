@@ -34,6 +34,8 @@ export function createAttachments(memory: Memory, digests: Digests, tags: Tags):
         : absentAttachment(formatReference(ask.reference));
       return { decision, until: 0 };
     }
+    // In audit mode a subject is served that was not admitted: what is attached to it is judged for itself.
+    if (subject.verdict.outcome !== 'admitted') return tags.admit(ask, tag);
     return tags.admit(ask, tag, (resolved, pin) => admitResolved(ask, attachment, resolved, pin));
   }
 

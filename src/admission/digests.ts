@@ -6,7 +6,13 @@ import type { Verdict } from '../policy/verdict.ts';
 import type { GrantRecord, PinRecord, VerdictRecord } from '../store/records.ts';
 import { isAttachment } from './attachment.ts';
 import { MAX_ATTACHMENT_DEPTH, MAX_MANIFEST } from './bounds.ts';
-import type { Admitted, Decision, DecisionSource, Refused } from './decision.ts';
+import {
+  isUndetermined,
+  type Admitted,
+  type Decision,
+  type DecisionSource,
+  type Refused,
+} from './decision.ts';
 import { attachmentGrantsOf, grant, grantsOf } from './graph.ts';
 import { admittedBecause, judge, type Judgement } from './judge.ts';
 import type { Memory } from './memory.ts';
@@ -48,8 +54,21 @@ export function createDigests(parts: AdmissionParts, memory: Memory): Digests {
     const granted = await memory.findGrant(key, 'manifest');
     const item = parse(ask, digest, loaded, granted);
     if ('outcome' in item) return item;
-    if (granted !== undefined) return admitByGrant(ask, item, granted);
-    return (await admitAsAttachment(ask, item)) ?? admitByRule(ask, item, options.pin);
+    if (granted !== undefined && (await isUpheld(ask, granted))) {
+      return admitByGrant(ask, item, granted);
+    }
+    const attached = await admitAsAttachment(ask, item);
+    if (attached?.outcome === 'admitted') return attached;
+    const decision = await admitByRule(ask, item, options.pin);
+    // What it is attached to could not be decided now, so a denial would say too much.
+    return decision.outcome === 'refused' ? (attached ?? decision) : decision;
+  }
+
+  /** Audit mode grants what an image names although the image was not admitted; its own verdict is then asked for. */
+  async function isUpheld({ repository, rule }: Ask, { because }: GrantRecord): Promise<boolean> {
+    if (rule.mode === 'enforce') return true;
+    const key = { repository, digest: because, policyKey: rule.key };
+    return (await parts.records.findVerdict(key)) !== undefined;
   }
 
   async function load(ask: Ask, digest: Digest): Promise<AtHand | Refused> {
@@ -116,14 +135,18 @@ export function createDigests(parts: AdmissionParts, memory: Memory): Digests {
     return remember(ask, item, verdict, grantsOf(item.manifest, scope));
   }
 
-  /** An attachment of an admitted digest is served so that others can verify too; nothing runnable passes as one. */
+  /**
+   * An attachment of an admitted digest is served so that others can verify too; nothing runnable passes as one.
+   * @returns a refusal only where that digest cannot be decided now.
+   */
   async function admitAsAttachment(ask: Ask, item: Case): Promise<Decision | undefined> {
     const { manifest } = item;
+    if (ask.rule.action.kind !== 'require' || ask.depth >= MAX_ATTACHMENT_DEPTH) return undefined;
     if (!isAttachment(manifest, item.bytes) || manifest.subject === undefined) return undefined;
-    if (ask.depth >= MAX_ATTACHMENT_DEPTH) return undefined;
     const { digest } = manifest.subject;
     const subject = await admit({ ...ask, depth: ask.depth + 1 }, digest);
-    if (subject.outcome !== 'admitted') return undefined;
+    if (subject.outcome === 'refused') return isUndetermined(subject.code) ? subject : undefined;
+    if (subject.verdict.outcome !== 'admitted') return undefined;
     const scope = { repository: ask.repository, policyKey: ask.rule.key, because: digest };
     const verdict = admittedBecause(`attached to the admitted ${digest}`);
     return remember(ask, item, verdict, attachmentGrantsOf(manifest, scope));
