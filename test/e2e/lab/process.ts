@@ -25,6 +25,8 @@ export interface Daemon {
   output(): string;
   /** SIGTERM, and SIGKILL where that does not help. Gives its exit status. */
   stop(): Promise<number>;
+  /** SIGKILL at once. */
+  kill(): Promise<void>;
 }
 
 export interface DaemonOptions extends RunOptions {
@@ -89,6 +91,10 @@ export async function startDaemon(
       const status = await exit;
       clearTimeout(timer);
       return status;
+    },
+    kill: async () => {
+      child.kill('SIGKILL');
+      await exit;
     },
   };
   const deadline = Date.now() + (options.timeout ?? 30_000);

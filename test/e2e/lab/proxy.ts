@@ -6,15 +6,21 @@ import { run, startDaemon, type Finished } from './process.ts';
 import type { Registry } from './registry.ts';
 import { readPublicKey, type Signers } from './signers.ts';
 
+/** What the proxy's configuration has to know of an upstream. */
+export type ProxiedRegistry = Pick<Registry, 'host' | 'guard' | 'login' | 'tokenHost'>;
+
 export interface Proxy {
   /** `127.0.0.1:PORT` of the registry surface. */
   readonly host: string;
   /** What it logged so far. */
   log(): string;
-  /** Runs the command line tool with this proxy's configuration. */
+  readonly configFile: string;
+  /** Runs the command line tool. */
   command(...args: readonly string[]): Promise<Finished>;
   /** Gives the exit status. */
   stop(): Promise<number>;
+  /** Ends it without a chance to tidy up. */
+  kill(): Promise<void>;
 }
 
 /** The rules of the lab, by the names that refusals have to mention. */
@@ -24,7 +30,7 @@ const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 
 export async function startProxy(
   folder: string,
-  registry: Registry,
+  registry: ProxiedRegistry,
   signers: Signers,
 ): Promise<Proxy> {
   mkdirSync(folder, { recursive: true });
@@ -42,14 +48,15 @@ export async function startProxy(
   const url = new URL(surfaceUrl(daemon.output()) ?? '');
   return {
     host: url.host,
+    configFile,
     log: () => daemon.output(),
-    command: (...args) =>
-      run(process.execPath, [...node, ...args, '--config', configFile], { cwd: folder }),
+    command: (...args) => run(process.execPath, [...node, ...args], { cwd: folder }),
     stop: () => daemon.stop(),
+    kill: () => daemon.kill(),
   };
 }
 
-function configFor(folder: string, registry: Registry): string {
+function configFor(folder: string, registry: ProxiedRegistry): string {
   const { host, guard, login, tokenHost } = registry;
   const parts = [`url: "http://${host}"`, 'insecureHttp: true'];
   if (guard !== 'none') {

@@ -83,6 +83,19 @@ export async function fetchManifest(
   };
 }
 
+/** The manifest, where there is one under that tag or digest. */
+export async function findManifest(
+  registry: RegistryAccess,
+  repository: string,
+  reference: string,
+): Promise<FetchedManifest | undefined> {
+  const known = await send(registry, repository, `manifests/${reference}`, {
+    method: 'HEAD',
+    headers: { accept: anyManifest },
+  });
+  return known.status === 404 ? undefined : fetchManifest(registry, repository, reference);
+}
+
 export async function fetchBlob(
   registry: RegistryAccess,
   repository: string,
@@ -98,14 +111,23 @@ async function ask(
   place: string | URL,
   init: RequestInit,
 ): Promise<Response> {
+  const response = await send(registry, repository, place, init);
+  if (!response.ok) {
+    const text = await response.text();
+    throw new Error(`${init.method ?? 'GET'} ${response.url}: ${response.status} ${text}`);
+  }
+  return response;
+}
+
+async function send(
+  registry: RegistryAccess,
+  repository: string,
+  place: string | URL,
+  init: RequestInit,
+): Promise<Response> {
   const url = new URL(place, `http://${registry.host}/v2/${repository}/`);
   const headers = new Headers(init.headers);
   const authorization = registry.authorization(repository);
   if (authorization !== undefined) headers.set('authorization', authorization);
-  const response = await fetch(url, { ...init, headers });
-  if (!response.ok) {
-    const text = await response.text();
-    throw new Error(`${init.method ?? 'GET'} ${url.href}: ${response.status} ${text}`);
-  }
-  return response;
+  return fetch(url, { ...init, headers });
 }

@@ -41,6 +41,8 @@ export type Voice = 'message' | 'reason phrase' | 'daemon log';
 export interface ClientKind {
   readonly name: string;
   readonly needs: readonly Tool[];
+  /** Names that begin with the proxy, or a configuration that leads other names to it. */
+  readonly way: 'direct' | 'redirected';
   readonly voice: Voice;
   /** What it prints when a layer breaks off. */
   readonly brokenBlob: RegExp;

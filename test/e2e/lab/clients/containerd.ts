@@ -26,6 +26,7 @@ export const containerdKinds: readonly ClientKind[] = [
 function kind(name: string, flavour: Flavour): ClientKind {
   return {
     name,
+    way: flavour.hostsFile ? 'redirected' : 'direct',
     voice: 'reason phrase',
     brokenBlob: /EOF|unexpected commit|cannot be served|502/i,
     needs: [flavour.containerd, flavour.ctr, 'runc'],

@@ -66,5 +66,6 @@ function copier(name: string, needs: readonly Tool[], copy: Copy, rewritten = fa
       stop: async () => undefined,
     };
   };
-  return { name, needs, voice: 'message', brokenBlob, start };
+  const way = rewritten ? 'redirected' : 'direct';
+  return { name, needs, way, voice: 'message', brokenBlob, start };
 }

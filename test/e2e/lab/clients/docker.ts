@@ -38,6 +38,7 @@ export const dockerKinds: readonly ClientKind[] = [
 function kind(name: string, voice: ClientKind['voice'], flavour: Flavour): ClientKind {
   return {
     name,
+    way: flavour.mirror ? 'redirected' : 'direct',
     voice,
     brokenBlob,
     needs: [flavour.docker, flavour.dockerd, flavour.containerd, 'runc'],

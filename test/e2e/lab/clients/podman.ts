@@ -36,6 +36,7 @@ export function writeRegistriesConf(folder: string, proxy: string): string {
 function kind(name: string, rewritten: boolean): ClientKind {
   return {
     name,
+    way: rewritten ? 'redirected' : 'direct',
     voice: 'message',
     brokenBlob,
     needs: ['podman', 'runc'],
