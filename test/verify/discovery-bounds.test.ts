@@ -174,3 +174,21 @@ t.test('an error that is not about looking is not swallowed', async (t) => {
     message: 'a bug',
   });
 });
+
+t.test(
+  'a list that cannot be taken is a finding, and the fallback index is still read',
+  async (t) => {
+    const refused = { kind: 'refused', reason: 'the list is too large' } as const;
+    const source = createMemorySource({ fallbackTags: true });
+    const subject = putSubject(source);
+    const bundle = cosign3(source.content, REPOSITORY, subject, signer);
+    const without = { ...source, findReferrers: () => Promise.resolve(refused) };
+    t.same(await told(without, subject), [
+      `candidate referrer ${bundle}`,
+      'rejected the list is too large',
+    ]);
+    const huge = 'x'.repeat(MAX_SIGNATURE_MANIFEST + 1);
+    source.content.putManifest(REPOSITORY, huge, { tag: attachmentTag(subject.digest, '') });
+    t.same(await told(source, subject), ['rejected it is too large']);
+  },
+);

@@ -218,3 +218,23 @@ t.test('layers of one digest are several signatures, each with its own annotatio
   );
   t.same(new Set(contents), new Set([simplePayload(subject.digest).toString()]));
 });
+
+t.test('layers of other types are nothing to fetch, alone or beside a signature', async (t) => {
+  const other = {
+    mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
+    digest: digestOfText('layer'),
+    size: 7,
+  };
+  const source = createMemorySource();
+  const subject = putSubject(source);
+  const tag = attachmentTag(subject.digest, '.sig');
+  const digest = cosign2(source.content, REPOSITORY, subject.digest, signer);
+  const text = source.content.manifest(REPOSITORY, digest)?.bytes.toString() ?? '';
+  const mixed = text.replace('"layers":[', `"layers":[${JSON.stringify(other)},`);
+  source.content.putManifest(REPOSITORY, mixed, { tag });
+  t.same(await told(source, subject), [`candidate tag ${tag}`]);
+  const alone = text.replace(/"layers":\[.*\]/, `"layers":[${JSON.stringify(other)}]`);
+  source.content.putManifest(REPOSITORY, alone, { tag });
+  t.same(await told(source, subject), ['ignored it carries no signature that a key can verify']);
+  t.notOk(source.asked.includes(`content ${other.digest}`));
+});

@@ -9,7 +9,6 @@ import {
   cosign2,
   cosign3,
   createSigner,
-  digestOfText,
   dsseBundle,
   putBundle,
   putSigTag,
@@ -238,18 +237,4 @@ t.test('a trust root without keys satisfies nothing', async (t) => {
   const subject = putSubject(source);
   cosign2(source.content, REPOSITORY, subject.digest, alice);
   t.equal(await outcome(source, subject, key('empty'), { roots: [rootOf('empty')] }), 'failed');
-});
-
-t.test('unknown layers beside signatures are nothing to fetch', async (t) => {
-  const source = createMemorySource({ referrersApi: true });
-  const subject = putSubject(source);
-  const layer = {
-    mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
-    digest: digestOfText('layer'),
-    size: 7,
-  };
-  putBundle(source.content, REPOSITORY, subject, {}, { layers: [layer] });
-  const result = await verify(source, subject, key('alice'));
-  t.match(result, { evaluation: { outcome: 'failed' }, findings: [{ outcome: 'ignored' }] });
-  t.notOk(source.asked.includes(`content ${layer.digest}`));
 });

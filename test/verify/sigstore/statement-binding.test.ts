@@ -125,7 +125,7 @@ t.test('refuses a subject that is missing, null, of another image or of another 
   t.end();
 });
 
-t.test('takes 1024 subjects and no more', (t) => {
+t.test('takes 1 to 1024 subjects', (t) => {
   const many = (count: number) => [
     ...Array.from({ length: count - 1 }, () => ({ digest: { sha256: other } })),
     ...ABOUT,
@@ -136,6 +136,12 @@ t.test('takes 1024 subjects and no more', (t) => {
   t.throws(
     () => {
       hold({ ...GOOD, subject: many(1025) });
+    },
+    { message: /1 to 1024 subjects/ },
+  );
+  t.throws(
+    () => {
+      hold({ ...GOOD, subject: [] });
     },
     { message: /1 to 1024 subjects/ },
   );
