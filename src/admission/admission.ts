@@ -93,13 +93,8 @@ export function createAdmission(parts: AdmissionParts): Admission {
     tags: { readonly refresh: number },
   ): void {
     const now = parts.clock();
-    const audited = decision.outcome === 'admitted' && decision.verdict.outcome !== 'admitted';
-    const end =
-      decision.outcome === 'admitted'
-        ? Math.min(until, audited ? now + tags.refresh : until)
-        : isUndetermined(decision.code) || decision.code === 'absent'
-          ? 0
-          : now + REFUSAL_MEMORY;
+    const span = now + memorySpan(decision, tags);
+    const end = decision.outcome === 'admitted' ? Math.min(until, span) : span;
     if (end > now) kept.set(key, { decision: { ...decision, source: 'memory' }, until: end });
   }
 
@@ -131,6 +126,15 @@ export function createAdmission(parts: AdmissionParts): Admission {
       return 'outcome' in question ? question : undefined;
     },
   };
+}
+
+/** Milliseconds for which a decision may answer again. */
+function memorySpan(decision: Decision, { refresh }: { readonly refresh: number }): number {
+  if (decision.outcome === 'refused') {
+    return isUndetermined(decision.code) || decision.code === 'absent' ? 0 : REFUSAL_MEMORY;
+  }
+  if (decision.fleeting === true) return REFUSAL_MEMORY;
+  return decision.verdict.outcome === 'admitted' ? Number.POSITIVE_INFINITY : refresh;
 }
 
 /** One decision per digest at a time, and a denied one not again at once, whatever tags lead to it. */

@@ -16,6 +16,8 @@ export interface Admitted {
   readonly source: DecisionSource;
   /** For a `Warning: 299` header: audit mode, or a tag served while its upstream cannot be asked. */
   readonly warning?: string;
+  /** Not to be remembered for longer than a refusal: a list of referrers, which may turn out to be a signed image. */
+  readonly fleeting?: true;
 }
 
 export type RefusalCode =

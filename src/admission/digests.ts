@@ -54,12 +54,15 @@ export function createDigests(parts: AdmissionParts, memory: Memory): Digests {
     const granted = await memory.findGrant(key, 'manifest');
     const item = parse(ask, digest, loaded, granted);
     if ('outcome' in item) return item;
-    if (granted !== undefined && (await isUpheld(ask, granted))) {
-      return admitByGrant(ask, item, granted);
-    }
+    const held = granted !== undefined && (await isUpheld(ask, granted)) ? granted : undefined;
+    // Whoever can push can let a list of referrers be any index, a signed image among them, and the list grants nothing
+    // of what it names. So an index is judged like an image first.
+    const isList = held?.kind === 'attachment' && item.manifest.kind === 'index';
+    if (held !== undefined && !isList) return admitByGrant(ask, item, held);
     const attached = await admitAsAttachment(ask, item);
     if (attached?.outcome === 'admitted') return attached;
     const decision = await admitByRule(ask, item, options.pin);
+    if (decision.outcome === 'refused' && isList) return asList(ask, item, held);
     // What it is attached to could not be decided now, so a denial would say too much.
     return decision.outcome === 'refused' ? (attached ?? decision) : decision;
   }
@@ -133,6 +136,12 @@ export function createDigests(parts: AdmissionParts, memory: Memory): Digests {
     }
     const verdict = { ...admittedBecause(`part of the admitted ${granted.because}`), signers };
     return remember(ask, item, verdict, grantsOf(item.manifest, scope));
+  }
+
+  function asList(ask: Ask, item: Case, { because }: GrantRecord): Admitted {
+    const verdict = admittedBecause(`the list of what is attached to ${because}`);
+    const { mediaType } = item.manifest;
+    return { ...admitted(ask, { ...item, mediaType }, verdict, 'fresh'), fleeting: true };
   }
 
   /**
