@@ -73,14 +73,19 @@ async function sendBlob(
 ): Promise<void> {
   const { response, observer } = exchange;
   let opened: OpenedBlob | undefined;
+  // A reader may wait long for its next bytes; closed, it waits no more.
+  const leave = (): void => void opened?.reader.close();
+  response.once('close', leave);
   try {
     opened = await blob.open();
+    if (response.destroyed) return;
     const sent = await pump(opened.reader, response, range, begin);
     response.end();
     observer.blobServed(opened.cached ? 'cache' : 'fill', sent);
   } catch (error) {
-    if (!(error instanceof ClientGone)) fail(exchange, route, blob, error);
+    if (!(error instanceof ClientGone || response.destroyed)) fail(exchange, route, blob, error);
   } finally {
+    response.off('close', leave);
     await opened?.reader.close();
   }
 }
