@@ -26,6 +26,8 @@ set +e
 exit $?
 `;
 
+const prefix = 'countersign-lab-';
+
 const namespaces = ['--net', '--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child'];
 
 const folder = process.env['COUNTERSIGN_LAB'] ?? '';
@@ -49,7 +51,8 @@ function enter(): string {
   if (attempt.status !== 0) {
     return `the lab needs namespaces: ${attempt.error?.message ?? attempt.stderr}`;
   }
-  const home = mkdtempSync(join(tmpdir(), 'countersign-lab-'));
+  sweep();
+  const home = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`));
   const self = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   const shell = ['bash', '-c', prepare, 'lab', ...self];
   const { status } = spawnSync(
@@ -60,26 +63,35 @@ function enter(): string {
       env: { ...process.env, COUNTERSIGN_LAB: home, COUNTERSIGN_HOME: process.env['HOME'] },
     },
   );
-  removeControlGroups(basename(home));
-  rmdirSync(home);
+  remove(home);
   process.exit(status ?? 1);
 }
 
-/** Control groups are the one thing that outlives namespaces; a group is removed children first. */
-function removeControlGroups(name: string): void {
-  const root = '/sys/fs/cgroup';
-  const places = existsSync(root) ? ['', ...readdirSync(root)] : [];
-  for (const place of places) removeTree(join(root, place, name));
+/** Takes away what labs left behind that were killed from outside. */
+function sweep(): void {
+  for (const name of readdirSync(tmpdir()).filter((one) => one.startsWith(prefix))) {
+    const [owner = ''] = name.slice(prefix.length).split('-');
+    if (/^[0-9]+$/.test(owner) && !existsSync(`/proc/${owner}`)) remove(join(tmpdir(), name));
+  }
 }
 
-function removeTree(group: string): void {
-  if (!existsSync(group)) return;
-  for (const entry of readdirSync(group, { withFileTypes: true })) {
-    if (entry.isDirectory()) removeTree(join(group, entry.name));
+/** An empty folder and its control groups are all that outlives the namespaces of a lab. */
+function remove(home: string): void {
+  const root = '/sys/fs/cgroup';
+  const places = existsSync(root) ? ['', ...readdirSync(root)] : [];
+  for (const place of places) removeTree(join(root, place, basename(home)));
+  removeTree(home);
+}
+
+/** Removes folders and nothing but folders, the innermost first. */
+function removeTree(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.isDirectory()) removeTree(join(folder, entry.name));
   }
   try {
-    rmdirSync(group);
+    rmdirSync(folder);
   } catch {
-    // A process that is just ending holds it for a moment; an empty group harms nobody.
+    // A process that is just ending holds it for a moment; an empty folder harms nobody.
   }
 }
