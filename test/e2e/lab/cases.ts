@@ -111,7 +111,9 @@ async function prepareUnsigned(
     buildImage('elsewhere/signed'),
   );
   await signers.cosign2(...placeOf(unruled), signers.trusted);
-  return [single, index, unruled].map((one) => ({ ...one, kind: 'denied' }));
+  const attested = await add(registry, 'attested by us, but not signed', 'attested', buildImage);
+  await signers.attest(...placeOf(attested), signers.trusted);
+  return [single, index, unruled, attested].map((one) => ({ ...one, kind: 'denied' }));
 }
 
 async function prepareForeign(
