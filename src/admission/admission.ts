@@ -15,7 +15,7 @@ import { createBlobs, type GrantedBlob } from './blobs.ts';
 import { MEMORY, REFUSAL_MEMORY } from './bounds.ts';
 import { isUndetermined, type Decision, type Refused } from './decision.ts';
 import { createDigests, type Digests } from './digests.ts';
-import { createMemory } from './memory.ts';
+import { createMemory, type Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
 import {
   refuseRejected,
@@ -46,7 +46,7 @@ interface Kept {
 /** One admission serves one set of rules and trust roots; another set is another admission. */
 export function createAdmission(parts: AdmissionParts): Admission {
   const memory = createMemory(parts);
-  const digests = once(createDigests(parts, memory), parts);
+  const digests = once(createDigests(parts, memory), memory, parts);
   const tags = createTags(parts, memory, digests);
   const attachments = createAttachments(memory, digests, tags);
   const blobs = createBlobs(parts, memory);
@@ -108,7 +108,11 @@ export function createAdmission(parts: AdmissionParts): Admission {
       const key = formatReference(reference);
       return flights.run(key, async () => {
         const decided = await decide(reference, question);
-        keep(key, decided, question.rule.tags);
+        const { outcome } = decided.decision;
+        // A refused digest is remembered below, where the grant of an index that is admitted meanwhile is seen.
+        if (outcome === 'admitted' || reference.tag !== undefined) {
+          keep(key, decided, question.rule.tags);
+        }
         return decided.decision;
       });
     },
@@ -138,7 +142,7 @@ function memorySpan(decision: Decision, { refresh }: { readonly refresh: number 
 }
 
 /** One decision per digest at a time, and a denied one not again at once, whatever tags lead to it. */
-function once(digests: Digests, { clock }: Pick<AdmissionParts, 'clock'>): Digests {
+function once(digests: Digests, memory: Memory, { clock }: Pick<AdmissionParts, 'clock'>): Digests {
   const flights = createSingleFlight<Decision>();
   const denied = new LRUCache<string, { decision: Decision; until: number }>({ max: 10_000 });
   return {
@@ -146,7 +150,12 @@ function once(digests: Digests, { clock }: Pick<AdmissionParts, 'clock'>): Diges
     async admit(question, digest, options) {
       const key = `${formatRepository(question.repository)}@${digest}`;
       const known = denied.get(key);
-      if (known !== undefined && clock() < known.until) return inWordsOf(question, known.decision);
+      if (known !== undefined && clock() < known.until) {
+        const { repository, rule } = question;
+        const grant = { repository, digest, policyKey: rule.key };
+        const granted = await memory.findGrant(grant, 'manifest');
+        if (granted === undefined) return inWordsOf(question, known.decision);
+      }
       const decision = await flights.run(key, async () => {
         const decided = await digests.admit(question, digest, options);
         if (decided.outcome === 'refused' && decided.code === 'not-admitted') {
