@@ -4,7 +4,7 @@ import { openLab, SIGNED, TEAM, told } from '../helpers/lab.ts';
 import { putImage } from '../helpers/image.ts';
 import { OCI_MANIFEST } from '../../src/oci/media-type.ts';
 import { openFakeRegistry } from '../helpers/open-upstream.ts';
-import { cosign3, SIMPLE_LAYER } from '../helpers/signer.ts';
+import { cosign3, digestOfText, SIMPLE_LAYER } from '../helpers/signer.ts';
 import { gzipSync } from 'node:zlib';
 
 t.test(
@@ -117,4 +117,16 @@ t.test('a rule that accepts anything inspects nothing', async (t) => {
   const odd = image('odd', { changes: { layers, subject } });
   t.equal(told(await get(`manifests/${odd.digest}`)), '200');
   t.ok((await get(`blobs/${digest}`)).body.equals(content));
+});
+
+t.test('a registry that is no upstream is refused by admission itself, too', async (t) => {
+  const { proxy } = await openLab(t, {
+    policies: [{ match: ['**'], insecureAcceptAnything: true }],
+  });
+  const repository = { registry: 'evil.test', path: 'app' };
+  const { admission } = proxy;
+  t.match(await admission.admit({ repository, tag: 'v1' }), { code: 'unknown-upstream' });
+  t.match(await admission.admitBlob(repository, digestOfText('x')), { code: 'unknown-upstream' });
+  t.match(admission.admitTagList(repository), { code: 'unknown-upstream' });
+  t.strictSame(await admission.findReferrers(repository, digestOfText('x')), []);
 });

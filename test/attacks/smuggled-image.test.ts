@@ -110,23 +110,23 @@ t.test('an index with a subject is no attachment', async (t) => {
   t.equal(told(await lab.get(`manifests/${evil.digest}`)), '403 DENIED');
 });
 
-for (const [what, content] of Object.entries(ARCHIVES)) {
-  for (const type of [SIMPLE_LAYER, BUNDLE_TYPE, 'text/spdx+json', COSE]) {
-    t.test(`a ${what} that calls itself ${type} is not served`, async (t) => {
-      const lab = await openLab(t);
-      const good = lab.signed('good', { tag: 'v1' });
+for (const type of [SIMPLE_LAYER, BUNDLE_TYPE, 'text/spdx+json', COSE]) {
+  t.test(`no archive that calls itself ${type} is served`, async (t) => {
+    const lab = await openLab(t);
+    const good = lab.signed('good', { tag: 'v1' });
+    t.equal(told(await lab.get('manifests/v1')), '200');
+    for (const [what, content] of Object.entries(ARCHIVES)) {
       const evil = lab.image('evil', {
         changes: { ...subjectOf(good), ...typed(lab.registry, content, type) },
       });
       const digest = lab.registry.putBlob(TEAM, content);
-      t.equal(told(await lab.get('manifests/v1')), '200');
       t.equal(told(await lab.get(`manifests/${evil.digest}`)), '200');
       for (const headers of [{}, { range: 'bytes=0-9' }]) {
-        t.equal(told(await lab.get(`blobs/${digest}`, headers)), '403 DENIED');
+        t.equal(told(await lab.get(`blobs/${digest}`, headers)), '403 DENIED', what);
       }
       t.equal(told(await lab.get(`blobs/${evil.config}`)), '200', 'text is');
-    });
-  }
+    }
+  });
 }
 
 t.test('a config that is an archive is not served with an attachment', async (t) => {
