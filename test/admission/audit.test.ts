@@ -116,3 +116,13 @@ t.test('an ambiguous manifest and wrong bytes are refused in audit mode too', as
   registry.fault(/GET .*\/manifests\/sha256:/, { kind: 'corrupt', at: 9 });
   t.equal(told(await get('manifests/v1')), '502 DIGEST_INVALID');
 });
+
+t.test('a signature tag of an unsigned image is warned of, too', async (t) => {
+  const { registry, proxy, image, stranger, get } = await open(t);
+  const { digest } = image('app', { tag: 'v1' });
+  cosign2(registry, TEAM, digest, stranger);
+  const answer = await get(`manifests/${digest.replace(':', '-')}.sig`);
+  t.equal(answer.status, 200);
+  t.match(answer.headers['warning'], /audit mode/);
+  t.match(proxy.pulls, [{ outcome: 'warned' }]);
+});

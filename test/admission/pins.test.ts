@@ -178,3 +178,20 @@ t.test(
     t.match((await lab.get('manifests/v1')).headers['warning'], /stale/);
   },
 );
+
+t.test(
+  'a tag that moved to something unsigned keeps its pin for when upstream is away',
+  async (t) => {
+    const lab = await openLab(t);
+    const good = lab.signed('good', { tag: 'v1' });
+    await lab.get('manifests/v1');
+    lab.image('evil', { tag: 'v1' });
+    lab.proxy.now += REFRESH;
+    t.equal(told(await lab.get('manifests/v1')), '403 DENIED');
+    await lab.registry.close();
+    lab.proxy.now += 5_001;
+    const answer = await lab.get('manifests/v1');
+    t.equal(answer.headers['docker-content-digest'], good.digest);
+    t.match(answer.headers['warning'], /stale/);
+  },
+);

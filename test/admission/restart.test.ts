@@ -128,3 +128,42 @@ t.test('a damaged manifest in the cache is fetched again, never served', async (
   t.ok((await get('manifests/v1')).body.equals(body));
   t.equal(lab.registry.asked(new RegExp(image.digest)).length, 1);
 });
+
+t.test('every tag of one digest is pinned, whichever of them made the decision', async (t) => {
+  const lab = await openLab(t);
+  const { digest } = lab.signed('app', { tag: 'v1' });
+  for (const tag of ['v2', 'v3']) lab.registry.tag(TEAM, tag, digest);
+  await Promise.all(['v1', 'v2'].map((tag) => lab.get(`manifests/${tag}`)));
+  await lab.get('manifests/v3');
+  await lab.proxy.close();
+  await lab.registry.close();
+  const { get } = await again(t, lab);
+  for (const tag of ['v1', 'v2', 'v3']) t.equal(told(await get(`manifests/${tag}`)), '200', tag);
+});
+
+t.test('a pin that the new rules do not admit lets the tag be asked for again', async (t) => {
+  const { registry, proxy, signed, image, stranger, get } = await openLab(t);
+  signed('old', { tag: 'v1' });
+  t.equal(told(await get('manifests/v1')), '200');
+  const now = image('now', { tag: 'v1' });
+  cosign2(registry, TEAM, now.digest, stranger);
+  proxy.reload([{ match: ['lab.local/**'], ...SIGNED }], [rootOf('release', stranger)]);
+  const answer = await get('manifests/v1');
+  t.equal(told(answer), '200');
+  t.equal(answer.headers['docker-content-digest'], now.digest);
+});
+
+t.test('what is read from the records is fresh for the rest of its time only', async (t) => {
+  const lab = await openLab(t);
+  lab.signed('app', { tag: 'v1' });
+  await lab.get('manifests/v1');
+  await lab.proxy.close();
+  const { proxy, get } = await again(t, lab);
+  proxy.now += 50_000;
+  lab.registry.clearRequests();
+  await get('manifests/v1');
+  t.strictSame(lab.registry.requests, []);
+  proxy.now += 10_000;
+  await get('manifests/v1');
+  t.equal(lab.registry.requests.length, 1);
+});

@@ -130,3 +130,10 @@ t.test('a registry that is no upstream is refused by admission itself, too', asy
   t.match(admission.admitTagList(repository), { code: 'unknown-upstream' });
   t.strictSame(await admission.findReferrers(repository, digestOfText('x')), []);
 });
+
+t.test('a rule that accepts anything knows no attachments: such a tag is a tag', async (t) => {
+  const { image, get } = await openLab(t, { rule: { insecureAcceptAnything: true } });
+  const tag = `${digestOfText('an image that is not here').replace(':', '-')}.sig`;
+  image('app', { tag });
+  t.equal(told(await get(`manifests/${tag}`)), '200');
+});

@@ -121,3 +121,23 @@ t.test('a bundle of an image that cannot be decided is 503, not denied', async (
   registry.fault(new RegExp(`GET .*/referrers/${app.digest}$`), { kind: 'status', status: 500 });
   t.equal(told(await get(`manifests/${bundle}`)), '503 UNAVAILABLE');
 });
+
+const first: Readonly<Record<string, readonly [FaultAction, string]>> = {
+  'an error': [{ kind: 'status', status: 500 }, '503 UNAVAILABLE'],
+  'a rate limit': [{ kind: 'status', status: 429 }, '429 TOOMANYREQUESTS'],
+  silence: [{ kind: 'stall' }, '504 UNAVAILABLE'],
+  'a reset': [{ kind: 'reset' }, '503 UNAVAILABLE'],
+  'a request for other credentials': [{ kind: 'status', status: 401 }, '403 DENIED'],
+  'a refusal': [{ kind: 'status', status: 403 }, '403 DENIED'],
+  absence: [{ kind: 'status', status: 404 }, '404 MANIFEST_UNKNOWN'],
+};
+
+for (const [what, [action, expected]] of Object.entries(first)) {
+  t.test(`${what} at the tag itself is ${expected}, and so it is at the manifest`, async (t) => {
+    const { registry, signed, get } = await open(t);
+    const { digest } = signed('app', { tag: 'v1' });
+    registry.fault(/\/manifests\/(v1|sha256:)/, action);
+    t.equal(told(await get('manifests/v1')), expected);
+    t.equal(told(await get(`manifests/${digest}`)), expected);
+  });
+}

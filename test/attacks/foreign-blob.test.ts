@@ -6,8 +6,9 @@
  * A blob is served under the grant of an admitted manifest of the same repository, and a cache hit is no grant.
  */
 import t from 'tap';
+import { OCI_MANIFEST } from '../../src/oci/media-type.ts';
 import { openLab, SIGNED, TEAM, told } from '../helpers/lab.ts';
-import { putImage } from '../helpers/image.ts';
+import { putImage, putIndex } from '../helpers/image.ts';
 import { openFakeRegistry } from '../helpers/open-upstream.ts';
 import { cosign2 } from '../helpers/signer.ts';
 
@@ -50,7 +51,9 @@ t.test('an admitted blob is no manifest', async (t) => {
   const evil = image('evil');
   const bytes = registry.manifest(TEAM, evil.digest)?.bytes ?? Buffer.alloc(0);
   // The signed image has the evil image's manifest for a layer, so its bytes are in the cache.
-  const good = image('good', { tag: 'good', layers: [bytes] });
+  const layer = { mediaType: OCI_MANIFEST, digest: evil.digest, size: evil.size };
+  registry.putBlob(TEAM, bytes);
+  const good = image('good', { tag: 'good', changes: { layers: [layer] } });
   cosign2(registry, TEAM, good.digest, signer);
   t.equal(told(await get('manifests/good')), '200');
   t.equal(told(await get(`blobs/${evil.digest}`)), '200');
@@ -107,3 +110,14 @@ t.test(
     t.equal(told(await proxy.get(`/v2/other.local/${TEAM}/blobs/${good.config}`)), '403 DENIED');
   },
 );
+
+t.test('a child of an admitted index is no blob', async (t) => {
+  const { registry, image, signer, get } = await openLab(t);
+  const child = image('child');
+  const index = putIndex(registry, TEAM, [child], { tag: 'index' });
+  cosign2(registry, TEAM, index.digest, signer);
+  registry.putBlob(TEAM, registry.manifest(TEAM, child.digest)?.bytes ?? '');
+  t.equal(told(await get('manifests/index')), '200');
+  t.equal(told(await get(`blobs/${child.digest}`)), '403 DENIED');
+  t.equal(told(await get(`manifests/${child.digest}`)), '200');
+});

@@ -7,6 +7,7 @@
  */
 import t from 'tap';
 import { openLab, TEAM, told } from '../helpers/lab.ts';
+import { putSigTag, SIMPLE_LAYER, simplePayload } from '../helpers/signer.ts';
 
 t.test(
   'a tag that changes between HEAD and GET yields the bytes of the digest it named',
@@ -88,3 +89,30 @@ t.test('a signature that upstream answers with other bytes is no signature', asy
   registry.fault(/\.sig$/, { kind: 'corrupt', at: 5 });
   t.equal(told(await get('manifests/v1')), '403 DENIED');
 });
+
+t.test('a payload that is another signed one than its digest says is no signature', async (t) => {
+  const { registry, signer, image, get } = await openLab(t);
+  const { digest } = image('app', { tag: 'v1' });
+  const [named, sent] = ['1', '2'].map((optional) => simplePayload(digest, { optional }));
+  if (named === undefined || sent === undefined) throw new Error('expected two payloads');
+  putSigTag(registry, TEAM, digest, [{ payload: named, signature: signer.sign(sent) }]);
+  registry.fault(/\/blobs\//, { kind: 'replace', body: sent });
+  t.equal(told(await get('manifests/v1')), '403 DENIED');
+});
+
+for (const lie of [1, -1]) {
+  t.test(`a payload whose descriptor is ${lie} byte off is no signature`, async (t) => {
+    const { registry, signer, image, get } = await openLab(t);
+    const { digest } = image('app', { tag: 'v1' });
+    const payload = simplePayload(digest);
+    const signature = signer.sign(payload).toString('base64');
+    const layer = {
+      mediaType: SIMPLE_LAYER,
+      digest: registry.putBlob(TEAM, payload),
+      size: payload.length + lie,
+      annotations: { 'dev.cosignproject.cosign/signature': signature },
+    };
+    image('sig', { tag: `${digest.replace(':', '-')}.sig`, changes: { layers: [layer] } });
+    t.equal(told(await get('manifests/v1')), '403 DENIED');
+  });
+}

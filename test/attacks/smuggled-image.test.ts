@@ -11,7 +11,7 @@ import t from 'tap';
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-type.ts';
 import { ARCHIVES } from '../helpers/archives.ts';
 import { openLab, TEAM, told, type Lab } from '../helpers/lab.ts';
-import { BUNDLE_TYPE, SIMPLE_LAYER } from '../helpers/signer.ts';
+import { BUNDLE_TYPE, SIMPLE_LAYER, simplePayload } from '../helpers/signer.ts';
 import type { PutImage } from '../helpers/image.ts';
 
 const COSE = 'application/cose';
@@ -158,3 +158,31 @@ t.test('content of an attachment beyond its bound is not fetched', async (t) => 
   t.equal(told(await lab.get(`blobs/${digest}`)), '403 DENIED');
   t.strictSame(lab.registry.asked(new RegExp(digest)), []);
 });
+
+t.test(
+  'a runnable layer beside the signature that counted makes the whole no attachment',
+  async (t) => {
+    const lab = await openLab(t);
+    const good = lab.image('good', { tag: 'v1' });
+    const payload = simplePayload(good.digest);
+    const annotations = {
+      'dev.cosignproject.cosign/signature': lab.signer.sign(payload).toString('base64'),
+    };
+    const digest = lab.registry.putBlob(TEAM, payload);
+    const signature = { mediaType: SIMPLE_LAYER, digest, size: payload.length, annotations };
+    const content = ARCHIVES['gzipped tar'] ?? Buffer.alloc(0);
+    const runnable = {
+      mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
+      digest: lab.registry.putBlob(TEAM, content),
+      size: content.length,
+    };
+    const tag = tagOf(good, '.sig');
+    const evil = lab.image('evil', { tag, changes: { layers: [signature, runnable] } });
+    t.equal(told(await lab.get('manifests/v1')), '200', 'it is a signature all the same');
+    t.equal(told(await lab.get(`manifests/${evil.digest}`)), '403 DENIED');
+    t.equal(told(await lab.get(`manifests/${tag}`)), '403 DENIED');
+    for (const blob of [digest, runnable.digest, evil.config]) {
+      t.equal(told(await lab.get(`blobs/${blob}`)), '403 DENIED');
+    }
+  },
+);
