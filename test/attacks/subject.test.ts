@@ -12,6 +12,21 @@ import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-type.ts';
 import { openLab, TEAM, told } from '../helpers/lab.ts';
 import { digestOfText, dsseBundle, putBundle, statement } from '../helpers/signer.ts';
 
+t.test(
+  'a statement that names other artifacts beside the image is a signature of it',
+  async (t) => {
+    const { registry, signer, image, get } = await openLab(t, { registry: { referrersApi: true } });
+    const good = image('good', { tag: 'good' });
+    const about = statement([
+      { name: 'elsewhere', digest: { sha512: 'a'.repeat(128) } },
+      { digest: { sha256: digestOfText('other').slice(7) } },
+      { digest: { sha256: good.digest.slice(7) } },
+    ]);
+    putBundle(registry, TEAM, good, dsseBundle(signer, about));
+    t.equal(told(await get('manifests/good')), '200');
+  },
+);
+
 type Subjects = (hex: string, bytes: Buffer) => unknown;
 
 const statements: Readonly<Record<string, Subjects>> = {

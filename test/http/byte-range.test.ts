@@ -2,6 +2,8 @@
 import t from 'tap';
 import { parseByteRange } from '../../src/http/byte-range.ts';
 import { openLab } from '../helpers/lab.ts';
+import { rawGet } from '../helpers/raw-http.ts';
+import { ANY_BLOB, granting, memoryReader, startStub } from '../helpers/stub-server.ts';
 
 const SIZE = 2_500;
 const whole = undefined;
@@ -85,6 +87,20 @@ for (const state of ['from the cache', 'while it fills']) {
     t.ok(multiple.body.equals(bytes), 'several ranges are answered with the whole');
   });
 }
+
+t.test('a range is as long as it says, to the byte', async (t) => {
+  const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, index) => index % 251));
+  const { url } = await startStub(t, { admission: granting(memoryReader(bytes)) });
+  for (const [start, end] of [
+    [500, 1499],
+    [262_000, 262_500],
+  ] as const) {
+    const { status, body } = await rawGet(url, ANY_BLOB, [`Range: bytes=${start}-${end}`]);
+    t.equal(status, 206);
+    t.equal(body.length, end + 1 - start);
+    t.ok(body.equals(bytes.subarray(start, end + 1)));
+  }
+});
 
 t.test('If-Range keeps the range only for the same content', async (t) => {
   const { signed, get } = await openLab(t);
