@@ -83,12 +83,7 @@ function splitPath(path: string): { host: string | undefined; rest: string } | u
   if (path === '/v2' || path === '/v2/') return { host: undefined, rest: '' };
   if (path.startsWith('/v2/')) return { host: undefined, rest: path.slice(4) };
   const [, host, rest] = /^\/([^/]+)\/v2(?:\/(.*))?$/.exec(path) ?? [];
-  return host === undefined ? undefined : { host: registryName(host), rest: rest ?? '' };
-}
-
-/** Lower case makes a k of U+212A: what is not ASCII stays as it is, since no upstream is called that. */
-function registryName(text: string): string {
-  return /^[\x21-\x7e]*$/.test(text) ? canonicalRegistry(text) : text;
+  return host === undefined ? undefined : { host: canonicalRegistry(host), rest: rest ?? '' };
 }
 
 /** Every way in which the request names a registry must name the same one, and a configured one. */
@@ -99,11 +94,11 @@ function toRepository(
   upstreams: UpstreamNames,
 ): Repository | RegistryError {
   const slash = name.indexOf('/');
-  const first = slash === -1 ? '' : registryName(name.slice(0, slash));
+  const first = slash === -1 ? '' : canonicalRegistry(name.slice(0, slash));
   // A dot or colon makes it a host to every client, so it is never taken for part of a repository's path.
   const looksLikeHost = first.includes('.') || first.includes(':') || first === 'localhost';
   const prefix = first !== '' && (upstreams.has(first) || looksLikeHost) ? first : undefined;
-  const asked = namespace === undefined ? undefined : registryName(namespace);
+  const asked = namespace === undefined ? undefined : canonicalRegistry(namespace);
   const named = [host, asked, prefix].filter((one) => one !== undefined);
   const unknown = named.find((one) => !upstreams.has(one));
   if (unknown !== undefined) return unknownUpstream(unknown);
