@@ -1,8 +1,14 @@
 /** Gives a test file a room of its own: only loopback, only its own processes, only throw-away folders. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { existsSync, readdirSync, rmdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/**
+ * The throw-away folder, in memory and seen from inside alone: every lab has its own `/run`.
+ * Short, because sockets may have short names only.
+ */
+export const labFolder = '/run/lab';
 
 /**
  * What is prepared before the test file runs again inside. Nothing in here can reach another
@@ -12,34 +18,30 @@ import { basename, join } from 'node:path';
 const prepare = `
 set -e
 ip link set lo up
-mount -t tmpfs -o mode=755 lab "$COUNTERSIGN_LAB"
-mount -t tmpfs -o mode=755 run /run
-mkdir -p "$COUNTERSIGN_LAB/tmp" "$COUNTERSIGN_LAB/home" /run/lock
+mount -t tmpfs -o mode=755 lab /run
+mkdir -p /run/lock ${labFolder}/tmp ${labFolder}/home
 for folder in /etc /var/lib; do
-  own="$COUNTERSIGN_LAB/private$folder"
+  own="${labFolder}/private$folder"
   mkdir -p "$own/upper" "$own/work"
   mount -t overlay overlay -o "lowerdir=$folder,upperdir=$own/upper,workdir=$own/work" "$folder"
 done
-export TMPDIR="$COUNTERSIGN_LAB/tmp" HOME="$COUNTERSIGN_LAB/home"
+export TMPDIR=${labFolder}/tmp HOME=${labFolder}/home
 set +e
 "$@"
 exit $?
 `;
 
+const namespaces = ['--net', '--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child'];
+const controlGroups = '/sys/fs/cgroup';
 const prefix = 'countersign-lab-';
 
-const namespaces = ['--net', '--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child'];
-
-const folder = process.env['COUNTERSIGN_LAB'] ?? '';
+const owner = process.env['COUNTERSIGN_LAB'];
 
 /** Why there is no lab here, where there is none. */
-export const labProblem = folder === '' ? enter() : undefined;
-
-/** The throw-away folder of this lab, in memory. */
-export const labFolder = folder;
+export const labProblem = owner === undefined ? enter() : undefined;
 
 /** The control group below which containers of this lab belong, so that it can be removed. */
-export const labControlGroup = `/${basename(folder)}`;
+export const labControlGroup = `/${prefix}${owner ?? ''}`;
 
 /** Runs this very process again inside; returns only when that cannot be. */
 function enter(): string {
@@ -51,8 +53,6 @@ function enter(): string {
   if (attempt.status !== 0) {
     return `the lab needs namespaces: ${attempt.error?.message ?? attempt.stderr}`;
   }
-  sweep();
-  const home = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`));
   const self = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   const shell = ['bash', '-c', prepare, 'lab', ...self];
   const { status } = spawnSync(
@@ -60,38 +60,44 @@ function enter(): string {
     ['--pdeathsig', 'KILL', 'unshare', ...namespaces, '--mount-proc', ...shell],
     {
       stdio: ['ignore', 'inherit', 'inherit'],
-      env: { ...process.env, COUNTERSIGN_LAB: home, COUNTERSIGN_HOME: process.env['HOME'] },
+      env: {
+        ...process.env,
+        COUNTERSIGN_LAB: String(process.pid),
+        COUNTERSIGN_HOME: homedir(),
+      },
     },
   );
-  remove(home);
+  sweep();
   process.exit(status ?? 1);
 }
 
-/** Takes away what labs left behind that were killed from outside. */
+/**
+ * Control groups are all that outlives the namespaces. Takes away those of this lab, and of labs
+ * that were killed before they could.
+ */
 function sweep(): void {
-  for (const name of readdirSync(tmpdir()).filter((one) => one.startsWith(prefix))) {
-    const [owner = ''] = name.slice(prefix.length).split('-');
-    if (/^[0-9]+$/.test(owner) && !existsSync(`/proc/${owner}`)) remove(join(tmpdir(), name));
+  if (!existsSync(controlGroups)) return;
+  for (const place of [controlGroups, ...foldersIn(controlGroups)]) {
+    for (const group of foldersIn(place)) {
+      const pid = group.split(`/${prefix}`)[1];
+      if (pid === undefined) continue;
+      if (pid === String(process.pid) || !existsSync(`/proc/${pid}`)) removeGroup(group);
+    }
   }
 }
 
-/** An empty folder and its control groups are all that outlives the namespaces of a lab. */
-function remove(home: string): void {
-  const root = '/sys/fs/cgroup';
-  const places = existsSync(root) ? ['', ...readdirSync(root)] : [];
-  for (const place of places) removeTree(join(root, place, basename(home)));
-  removeTree(home);
-}
-
-/** Removes folders and nothing but folders, the innermost first. */
-function removeTree(folder: string): void {
-  if (!existsSync(folder)) return;
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    if (entry.isDirectory()) removeTree(join(folder, entry.name));
-  }
+/** Groups are removed like folders, the innermost first. */
+function removeGroup(group: string): void {
+  for (const inner of foldersIn(group)) removeGroup(inner);
   try {
-    rmdirSync(folder);
+    rmdirSync(group);
   } catch {
-    // A process that is just ending holds it for a moment; an empty folder harms nobody.
+    // A process that is just ending holds it for a moment; an empty group harms nobody.
   }
+}
+
+function foldersIn(folder: string): readonly string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => join(folder, name));
 }

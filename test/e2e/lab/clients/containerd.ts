@@ -28,7 +28,7 @@ function kind(name: string, flavour: Flavour): ClientKind {
     name,
     way: flavour.hostsFile ? 'redirected' : 'direct',
     voice: 'reason phrase',
-    brokenBlob: /EOF|unexpected commit|cannot be served|502/i,
+    brokenBlob: /EOF|unexpected commit|cannot be served|502 Bad Gateway/,
     needs: [flavour.containerd, flavour.ctr, 'runc'],
     start: (setting) => startContainerd(flavour, setting),
   };

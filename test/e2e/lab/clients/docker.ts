@@ -26,7 +26,7 @@ const newer = {
 const graph = { ...older, containerdStore: false };
 const store = { ...newer, containerdStore: true };
 
-const brokenBlob = /EOF|unexpected commit|cannot be served|502/i;
+const brokenBlob = /EOF|unexpected commit|cannot be served|502 Bad Gateway/;
 
 export const dockerKinds: readonly ClientKind[] = [
   kind('docker with its graph store', 'message', { ...graph, mirror: false }),

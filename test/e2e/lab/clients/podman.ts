@@ -7,7 +7,7 @@ import { toolPath } from '../tools.ts';
 import { join, type Client, type ClientKind, type ClientSetting, type Target } from './client.ts';
 
 /** What the libraries shared by podman and skopeo print when a layer breaks off. */
-export const brokenBlob = /EOF|happened during read|502|cannot be served/i;
+export const brokenBlob = /EOF|happened during read|cannot be served|502 \(?Bad Gateway/;
 
 export const podmanKinds: readonly ClientKind[] = [
   kind('podman', false),
