@@ -141,3 +141,21 @@ for (const [what, [action, expected]] of Object.entries(first)) {
     t.equal(told(await get(`manifests/${digest}`)), expected);
   });
 }
+
+t.test(
+  'many places that cannot be looked at are told of in few words, and the advice stays',
+  async (t) => {
+    const { registry, image, stranger, get } = await open(t);
+    const app = image('app', { tag: 'v1' });
+    const bundles = Array.from({ length: 20 }, () => cosign3(registry, TEAM, app, stranger));
+    registry.fault(({ url }) => bundles.some((digest) => url.endsWith(digest)), {
+      kind: 'status',
+      status: 500,
+    });
+    const { error } = await get('manifests/v1');
+    t.match(
+      error?.message,
+      /nor in 17 more places\..*countersign verify lab\.local\/team\/app:v1$/,
+    );
+  },
+);
