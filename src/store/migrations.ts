@@ -1,12 +1,12 @@
-/** The shape of the records' database, step by step; `PRAGMA user_version` counts the steps taken. */
+/** The shape of a database, step by step; `PRAGMA user_version` counts the steps taken. */
 import type { DatabaseSync } from 'node:sqlite';
 import { StoreError } from './store-error.ts';
 
 /** `PRAGMA application_id` of our databases: "csgn". */
 const APPLICATION_ID = 0x6373676e;
 
-/** Append only: a step that was released never changes. */
-const MIGRATIONS: readonly string[] = [
+/** The records, in statements of SQL. Append only: a step that was released never changes. */
+export const RECORDS_STEPS: readonly string[] = [
   // An absent tag is '' (no tag is empty), since NULLs in a key are never equal to each other.
   `CREATE TABLE verdicts (
      registry TEXT NOT NULL,
@@ -43,10 +43,10 @@ const MIGRATIONS: readonly string[] = [
 ];
 
 /**
- * Brings the database to the newest shape, each step whole or not at all.
+ * Brings the database to the shape after the last of the steps, each step whole or not at all.
  * @throws {StoreError} `newer-version` or `not-a-database`, naming the file and what to do.
  */
-export function migrate(database: DatabaseSync, file: string): void {
+export function migrate(database: DatabaseSync, file: string, steps: readonly string[]): void {
   const version = pragma(database, 'user_version');
   const isNew = version === 0 && pragma(database, 'schema_version') === 0;
   if (!isNew && pragma(database, 'application_id') !== APPLICATION_ID) {
@@ -55,13 +55,13 @@ export function migrate(database: DatabaseSync, file: string): void {
       `expected ${file} to be Countersign's own database, got another program's: name another file`,
     );
   }
-  if (version > MIGRATIONS.length) {
+  if (version > steps.length) {
     throw new StoreError(
       'newer-version',
-      `expected ${file} to be of version ${MIGRATIONS.length} at most, got ${version}: run the newer Countersign that wrote it, or remove the file, and everything in it is decided anew`,
+      `expected ${file} to be of version ${steps.length} at most, got ${version}: run the newer Countersign that wrote it, or remove the file, and everything in it is decided anew`,
     );
   }
-  MIGRATIONS.slice(version).forEach((step, index) => {
+  steps.slice(version).forEach((step, index) => {
     inTransaction(database, () => {
       database.exec(step);
       database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);

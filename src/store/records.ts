@@ -75,6 +75,12 @@ export interface Records {
    * kinds, the first named answers: what an admitted image names is never treated as attached to it.
    */
   findGrant(key: GrantKey, of: 'manifest' | 'blob'): Promise<GrantRecord | undefined>;
+  /** Children of admitted indexes (grants of kind `manifest`) without a verdict of their own, at most `limit`. */
+  findOpenChildren(
+    repository: Repository,
+    policyKey: PolicyKey,
+    limit: number,
+  ): Promise<readonly Digest[]>;
   findPin(repository: Repository, tag: string): Promise<PinRecord | undefined>;
   /** One transaction; an existing row of the same key is replaced (a pin keeps its `since` while its digest stays). */
   record(decision: DecisionRecord): Promise<void>;

@@ -1,23 +1,21 @@
 /** Verdicts, grants and pins in one SQLite database, found under tuples and written in one transaction. */
-import { open } from 'node:fs/promises';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { parseDigest, type Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
-import { inTransaction, migrate } from './migrations.ts';
+import { openDatabase, storeError } from './database.ts';
+import { inTransaction, RECORDS_STEPS } from './migrations.ts';
 import type {
   DecisionRecord,
   GrantKey,
   GrantKind,
   GrantRecord,
   PinRecord,
+  PolicyKey,
   Records,
   VerdictKey,
   VerdictRecord,
 } from './records.ts';
 import { grantOf, pinOf, verdictOf } from './rows.ts';
-import { sqliteCode, StoreError } from './store-error.ts';
-
-const SQLITE_CORRUPT = 11;
-const SQLITE_NOTADB = 26;
 
 export interface SqliteRecordsOptions {
   /** Path of the database, created with mode 0600 where there is none; `:memory:` keeps nothing. */
@@ -26,20 +24,11 @@ export interface SqliteRecordsOptions {
 
 /** @throws {StoreError} when the file is no database of ours, is of a newer version, or cannot be used. */
 export async function openSqliteRecords({ file }: SqliteRecordsOptions): Promise<Records> {
-  let database: DatabaseSync | undefined;
+  const database = await openDatabase(file, RECORDS_STEPS);
   try {
-    // SQLite would create it readable by others; its journal files copy the mode.
-    if (file !== ':memory:') await (await open(file, 'a', 0o600)).close();
-    database = new DatabaseSync(file, { timeout: 2000 });
-    // Asked first, since a file that is no database shows it at the first read.
-    database.prepare('PRAGMA schema_version').get();
-    database.exec(
-      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF',
-    );
-    migrate(database, file);
     return new SqliteRecords(database, file);
   } catch (error) {
-    database?.close();
+    database.close();
     throw storeError(error, file);
   }
 }
@@ -50,6 +39,7 @@ class SqliteRecords implements Records {
   readonly #verdict: StatementSync;
   readonly #grantManifest: StatementSync;
   readonly #grantBlob: StatementSync;
+  readonly #openChildren: StatementSync;
   readonly #pin: StatementSync;
   readonly #putVerdict: StatementSync;
   readonly #putGrant: StatementSync;
@@ -64,6 +54,14 @@ class SqliteRecords implements Records {
     );
     this.#grantManifest = database.prepare(selectGrant('manifest', 'attachment'));
     this.#grantBlob = database.prepare(selectGrant('blob', 'attachment-blob'));
+    this.#openChildren = database.prepare(
+      `SELECT digest FROM grants AS child
+       WHERE registry = ? AND path = ? AND policy_key = ? AND kind = 'manifest' AND NOT EXISTS (
+         SELECT 1 FROM verdicts
+         WHERE registry = child.registry AND path = child.path AND digest = child.digest
+           AND policy_key = child.policy_key
+       ) LIMIT ?`,
+    );
     this.#pin = database.prepare(
       'SELECT digest, checked_at, since FROM pins WHERE registry = ? AND path = ? AND tag = ?',
     );
@@ -94,6 +92,18 @@ class SqliteRecords implements Records {
       const row = statement.get(repository.registry, repository.path, digest, policyKey);
       return row && grantOf(row, { repository, digest, policyKey });
     });
+  }
+
+  findOpenChildren(
+    { registry, path }: Repository,
+    policyKey: PolicyKey,
+    limit: number,
+  ): Promise<readonly Digest[]> {
+    return this.#attempt(() =>
+      this.#openChildren
+        .all(registry, path, policyKey, limit)
+        .map((row) => parseDigest(row['digest'])),
+    );
   }
 
   findPin(repository: Repository, tag: string): Promise<PinRecord | undefined> {
@@ -160,18 +170,4 @@ function selectGrant(strong: GrantKind, weak: GrantKind): string {
   return `SELECT kind, media_type, size, because FROM grants
     WHERE registry = ? AND path = ? AND digest = ? AND policy_key = ? AND kind IN ('${strong}', '${weak}')
     ORDER BY kind = '${weak}' LIMIT 1`;
-}
-
-function storeError(error: unknown, file: string): StoreError {
-  if (error instanceof StoreError) return error;
-  const code = sqliteCode(error);
-  if (code === SQLITE_NOTADB || code === SQLITE_CORRUPT) {
-    return new StoreError(
-      'not-a-database',
-      `expected ${file} to be a sound SQLite database, got something else or a damaged one: remove or restore it; what it held is decided anew`,
-      error,
-    );
-  }
-  const reason = error instanceof Error ? error.message : String(error);
-  return new StoreError('storage-failed', `cannot use the database ${file}: ${reason}`, error);
 }

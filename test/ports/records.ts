@@ -160,6 +160,29 @@ export function recordsConformance(name: string, open: (test: Test) => Promise<R
     }
   });
 
+  t.test(`${name} finds children that have no verdict of their own`, async (t) => {
+    const records = await opened(t);
+    const decided = digestOf(Buffer.from('decided'));
+    const elsewhere = parseRepository('docker.io', 'library/busybox');
+    await records.record({
+      grants: [
+        grant('manifest'),
+        grant('manifest', { digest: decided }),
+        grant('attachment', { digest: digestOf(Buffer.from('attachment')) }),
+        grant('blob', { digest: digestOf(Buffer.from('blob')) }),
+        grant('manifest', { policyKey: 'rule-2', digest: digestOf(Buffer.from('2')) }),
+        grant('manifest', { repository: elsewhere, digest: digestOf(Buffer.from('3')) }),
+      ],
+      verdict: verdict({ digest: decided }),
+    });
+    t.same(await records.findOpenChildren(repository, 'rule-1', 9), [other]);
+    t.same(await records.findOpenChildren(repository, 'rule-1', 0), []);
+    await records.record({ verdict: verdict({ digest: other, policyKey: 'rule-2' }) });
+    t.same(await records.findOpenChildren(repository, 'rule-1', 9), [other]);
+    await records.record({ verdict: verdict({ digest: other }) });
+    t.same(await records.findOpenChildren(repository, 'rule-1', 9), []);
+  });
+
   t.test(`${name} keeps the since of a pin while its digest stays`, async (t) => {
     const records = await opened(t);
     await records.record({ pin: pin() });
