@@ -4,6 +4,8 @@
 const MAX_DEPTH = 64;
 /** Members of one object: every reader's table of names grows with them, and so does the time it takes. */
 const MAX_MEMBERS = 4096;
+/** Objects and arrays in one text: each costs far more to build than the two bytes it takes to write. */
+const MAX_CONTAINERS = 65_536;
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -15,7 +17,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
  * Parses UTF-8 JSON in which no object names a member twice.
  * RFC 8259 §4 leaves duplicate names to the reader, so two readers of one signed text could see different content.
  * @throws {SyntaxError} for anything else: bad UTF-8, bad JSON, a duplicate member, nesting beyond 64, an object of more
- * than 4096 members.
+ * than 4096 members, more than 65,536 objects and arrays.
  */
 export function parseJson(bytes: Uint8Array): unknown {
   let text: string;
@@ -42,6 +44,7 @@ function refuseDuplicateMembers(text: string): void {
   const open: (Set<string> | undefined)[] = [];
   let names: Set<string> | undefined;
   let atName = false;
+  let containers = 0;
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
       case 0x22: {
@@ -62,6 +65,9 @@ function refuseDuplicateMembers(text: string): void {
       }
       case 0x7b: // {
       case 0x5b: // [
+        if (++containers > MAX_CONTAINERS) {
+          throw new SyntaxError(`more than ${MAX_CONTAINERS} objects and arrays`);
+        }
         if (open.length >= MAX_DEPTH) throw new SyntaxError(`nested deeper than ${MAX_DEPTH}`);
         open.push(names);
         names = text[at] === '{' ? new Set() : undefined;

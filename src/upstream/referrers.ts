@@ -105,7 +105,8 @@ function parsePage(bytes: Buffer, what: string): Descriptor[] {
   if (!Array.isArray(manifests)) {
     throw new UpstreamError('bad-response', `${what} failed: expected an index with manifests`);
   }
-  return manifests.flatMap(tryDescriptor);
+  // Cut before anything is parsed: a page of junk costs as much as a page of referrers.
+  return manifests.slice(0, MAX_REFERRERS).flatMap(tryDescriptor);
 }
 
 /** One malformed entry must not hide the good ones beside it. */

@@ -5,6 +5,7 @@ import { parseManifest, type Manifest } from '../oci/manifest.ts';
 import { isImageType, OCI_EMPTY } from '../oci/media-type.ts';
 import type { Finding } from '../policy/evidence.ts';
 import {
+  MAX_LAYERS_PER_REFERRER,
   MAX_SIGNATURE_CONTENT,
   MAX_SIGNATURE_MANIFEST,
   MAX_SIGNATURES_PER_PLACE,
@@ -130,7 +131,7 @@ async function* inReferrer(
       `its subject is ${manifest.subject?.digest ?? 'missing'}, not this image`,
     );
   } else {
-    yield* inLayers(place, descriptor.digest, manifest, source, accepts);
+    yield* inLayers(place, descriptor.digest, manifest, source, accepts, MAX_LAYERS_PER_REFERRER);
   }
 }
 
@@ -140,21 +141,23 @@ async function* inLayers(
   manifest: Manifest,
   source: SignatureSource,
   accepts: Accepts,
+  maxLayers = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<Discovered> {
-  const layers = manifest.kind === 'image' ? manifest.layers : [];
-  if (!layers.some((layer) => accepts(layer.mediaType))) {
+  const all = manifest.kind === 'image' ? manifest.layers : [];
+  const layers = all.filter((layer) => accepts(layer.mediaType));
+  if (layers.length === 0) {
     yield ignored(place, `it carries no signature that a key can verify`);
     return;
   }
   // Layers of one digest are several signatures over one payload (each with its own annotations): none is skipped.
-  for (const layer of layers) {
-    if (!accepts(layer.mediaType)) continue;
+  for (const layer of layers.slice(0, maxLayers)) {
     if (layer.size > MAX_SIGNATURE_CONTENT) {
       yield rejected(place, tooLarge(layer.size, MAX_SIGNATURE_CONTENT));
       continue;
     }
     yield* guarded(place, () => inLayer(place, foundIn, layer, source));
   }
+  if (layers.length > maxLayers) yield { kind: 'bound', place };
 }
 
 async function* inLayer(

@@ -1,11 +1,12 @@
 /** All signatures of one image against one requirement: discovery, schemes, evaluation, bounded in number. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describeSigner, type Evidence, type Finding } from '../policy/evidence.ts';
 import { evaluate, type Evaluation } from '../policy/evaluate.ts';
 import { leavesOf, type Requirement } from '../policy/requirement.ts';
 import type { TrustRoot } from '../trust/trust-root.ts';
 import type { Candidate, SchemeVerifier, Subject } from './candidate.ts';
 import { discover } from './discovery.ts';
-import type { SignatureSource, SourceError } from './signature-source.ts';
+import { SourceError, type SignatureSource } from './signature-source.ts';
 import { sigstoreBundle } from './sigstore/verifier.ts';
 import { simpleSigning } from './simple-signing/verifier.ts';
 
@@ -17,6 +18,8 @@ export interface VerifyOptions {
   readonly source: SignatureSource;
   /** Look at everything although the requirement is satisfied already: for people who want to see it all. */
   readonly exhaustive?: boolean;
+  /** Ends the look; what was not looked at by then is trouble. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Verification {
@@ -42,7 +45,13 @@ export async function verifyImage(subject: Subject, options: VerifyOptions): Pro
     if (item.kind === 'trouble') trouble.push(item);
     if (item.kind === 'finding') findings.push(item.finding);
     if (item.kind === 'bound') bounds.push(item.place);
+    if (options.signal?.aborted === true) {
+      trouble.push({ place: 'the rest', error: new SourceError('timeout', 'the time is over') });
+      break;
+    }
     if (item.kind !== 'candidate') continue;
+    // Checking is work for the processor alone; others get their turn between two signatures.
+    await nextTurn();
     const checked = check(item.candidate, subject, roots);
     findings.push(checked.finding);
     evidence.push(...checked.evidence);

@@ -1,7 +1,7 @@
 /** Sigstore bundles v0.3 that are verified by a key: sigstore/protobuf-specs sigstore_bundle.proto, cosign BUNDLE_SPEC. */
 import { isJsonObject, parseJson, type JsonObject } from '../../oci/json.ts';
 import { parseBase64 } from '../base64.ts';
-import { MAX_SIGNATURE_CONTENT, MAX_SIGNATURE_TEXT } from '../bounds.ts';
+import { MAX_SIGNATURE_TEXT, MAX_SIGNED_PAYLOAD } from '../bounds.ts';
 
 export interface DsseEnvelope {
   readonly kind: 'dsse';
@@ -18,6 +18,9 @@ export interface MessageSignature {
 }
 
 export type KeyBundleContent = DsseEnvelope | MessageSignature;
+
+/** Characters of base64. */
+const MAX_PAYLOAD_TEXT = Math.ceil(MAX_SIGNED_PAYLOAD / 3) * 4;
 
 const MEDIA_TYPES = new Set([
   'application/vnd.dev.sigstore.bundle.v0.3+json',
@@ -76,7 +79,7 @@ function parseEnvelope(envelope: JsonObject): DsseEnvelope {
   return {
     kind: 'dsse',
     payloadType,
-    payload: parseBase64(envelope['payload'], 'the payload', MAX_SIGNATURE_CONTENT),
+    payload: parseBase64(envelope['payload'], 'the payload', MAX_PAYLOAD_TEXT),
     signature: parseBase64(signature['sig'], 'the signature', MAX_SIGNATURE_TEXT),
   };
 }

@@ -1,4 +1,5 @@
 /** The signed claims of a cosign `.sig` layer: cosign SIGNATURE_SPEC "Payloads", containers "simple signing". */
+import { MAX_SIGNED_PAYLOAD } from '../bounds.ts';
 import { parseDigest, type Digest } from '../../oci/digest.ts';
 import {
   foldMemberName,
@@ -26,6 +27,9 @@ const DIGEST_NAME = 'docker-manifest-digest';
  * @throws {SyntaxError} CVE-2026-39395: a payload that cannot be read is never a success.
  */
 export function parseSimpleSigningPayload(bytes: Uint8Array): SimpleSigningPayload {
+  if (bytes.length > MAX_SIGNED_PAYLOAD) {
+    throw new SyntaxError(`expected a payload of at most ${MAX_SIGNED_PAYLOAD} bytes`);
+  }
   const payload = object(parseJson(bytes), 'payload');
   refuseLookalikeMembers(payload, TOP);
   const critical = object(payload['critical'], 'critical');
