@@ -14,7 +14,8 @@ import { parseAttachmentTag } from './attachment.ts';
 import { createBlobs, type GrantedBlob } from './blobs.ts';
 import { MEMORY, REFUSAL_MEMORY } from './bounds.ts';
 import { isUndetermined, type Decision, type Refused } from './decision.ts';
-import { createDigests, type Digests } from './digests.ts';
+import { createDigests, type DigestOptions, type Digests } from './digests.ts';
+import { createExpansion } from './expansion.ts';
 import { createMemory, type Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
 import {
@@ -40,22 +41,29 @@ export interface Admission {
 
 interface Kept {
   readonly decision: Decision;
+  readonly since: number;
   readonly until: number;
 }
 
 /** One admission serves one set of rules and trust roots; another set is another admission. */
 export function createAdmission(parts: AdmissionParts): Admission {
   const memory = createMemory(parts);
-  const digests = once(createDigests(parts, memory), memory, parts);
+  const digests: Digests = once(
+    createDigests(parts, memory, (question, digest) => digests.admit(question, digest)),
+    memory,
+    parts,
+  );
   const tags = createTags(parts, memory, digests);
   const attachments = createAttachments(memory, digests, tags);
-  const blobs = createBlobs(parts, memory);
+  const blobs = createBlobs(parts, memory, createExpansion(parts, digests));
   const flights = createSingleFlight<Decision>();
   const kept = new LRUCache<string, Kept>({
     max: MEMORY.entries,
     maxSize: MEMORY.bytes,
     sizeCalculation: ({ decision }) =>
-      1024 + (decision.outcome === 'admitted' ? decision.bytes.length : decision.message.length),
+      2048 +
+      512 * (decision.verdict?.findings.length ?? 0) +
+      (decision.outcome === 'admitted' ? decision.bytes.length : decision.message.length),
   });
 
   function ask(reference: Reference): Ask | Refused {
@@ -71,7 +79,7 @@ export function createAdmission(parts: AdmissionParts): Admission {
 
   function peek(reference: Reference): Decision | undefined {
     const found = kept.get(formatReference(reference));
-    return found !== undefined && parts.clock() < found.until ? found.decision : undefined;
+    return found !== undefined && isCurrent(found, parts.clock()) ? found.decision : undefined;
   }
 
   async function decide(reference: Reference, question: Ask): Promise<TagDecision> {
@@ -95,7 +103,8 @@ export function createAdmission(parts: AdmissionParts): Admission {
     const now = parts.clock();
     const span = now + memorySpan(decision, tags);
     const end = decision.outcome === 'admitted' ? Math.min(until, span) : span;
-    if (end > now) kept.set(key, { decision: { ...decision, source: 'memory' }, until: end });
+    if (end > now)
+      kept.set(key, { decision: { ...decision, source: 'memory' }, since: now, until: end });
   }
 
   return {
@@ -132,6 +141,11 @@ export function createAdmission(parts: AdmissionParts): Admission {
   };
 }
 
+/** A clock that was set back makes nothing last longer. */
+function isCurrent({ since, until }: Kept, now: number): boolean {
+  return now >= since && now < until;
+}
+
 /** Milliseconds for which a decision may answer again. */
 function memorySpan(decision: Decision, { refresh }: { readonly refresh: number }): number {
   if (decision.outcome === 'refused') {
@@ -143,29 +157,60 @@ function memorySpan(decision: Decision, { refresh }: { readonly refresh: number 
 
 /** One decision per digest at a time, and a denied one not again at once, whatever tags lead to it. */
 function once(digests: Digests, memory: Memory, { clock }: Pick<AdmissionParts, 'clock'>): Digests {
-  const flights = createSingleFlight<Decision>();
-  const denied = new LRUCache<string, { decision: Decision; until: number }>({ max: 10_000 });
+  const flights = createSingleFlight<Flown>();
+  const denied = new LRUCache<string, Kept>({ max: 10_000 });
+
+  async function fly(question: Ask, digest: Digest, options: DigestOptions): Promise<Flown> {
+    const asImage = options.asImage ?? false;
+    const decision = await digests.admit(question, digest, options);
+    if (decision.outcome === 'refused' && decision.code === 'not-admitted') {
+      const since = clock();
+      denied.set(deniedKey(question, digest, asImage), {
+        decision,
+        since,
+        until: since + REFUSAL_MEMORY,
+      });
+    }
+    return { decision, asImage };
+  }
+
   return {
     load: (question, digest) => digests.load(question, digest),
-    async admit(question, digest, options) {
-      const key = `${formatRepository(question.repository)}@${digest}`;
-      const known = denied.get(key);
-      if (known !== undefined && clock() < known.until) {
+    async admit(question, digest, options = {}) {
+      const asImage = options.asImage ?? false;
+      const known = denied.get(deniedKey(question, digest, asImage));
+      if (known !== undefined && isCurrent(known, clock())) {
         const { repository, rule } = question;
         const grant = { repository, digest, policyKey: rule.key };
         const granted = await memory.findGrant(grant, 'manifest');
         if (granted === undefined) return inWordsOf(question, known.decision);
       }
-      const decision = await flights.run(key, async () => {
-        const decided = await digests.admit(question, digest, options);
-        if (decided.outcome === 'refused' && decided.code === 'not-admitted') {
-          denied.set(key, { decision: decided, until: clock() + REFUSAL_MEMORY });
-        }
-        return decided;
-      });
-      return inWordsOf(question, decision);
+      const key = `${formatRepository(question.repository)}@${digest}`;
+      let flown = await flights.run(key, () => fly(question, digest, options));
+      if (!answersFor(flown, asImage)) {
+        const own = `${asImage ? 'image' : 'any'} ${key}`;
+        flown = await flights.run(own, () => fly(question, digest, options));
+      }
+      return inWordsOf(question, flown.decision);
     },
   };
+}
+
+/** A decision, and whether it was asked for an image; see {@link DigestOptions.asImage}. */
+interface Flown {
+  readonly decision: Decision;
+  readonly asImage: boolean;
+}
+
+/** Most decisions are the same either way. What is attached is no image, and no image may still be attached. */
+function answersFor({ decision, asImage }: Flown, wantsImage: boolean): boolean {
+  if (asImage === wantsImage) return true;
+  if (decision.outcome === 'admitted') return !wantsImage || decision.verdict.attached !== true;
+  return wantsImage || decision.code !== 'not-admitted';
+}
+
+function deniedKey({ repository }: Ask, digest: Digest, asImage: boolean): string {
+  return `${asImage ? 'image' : 'any'} ${formatRepository(repository)}@${digest}`;
 }
 
 /** A verdict may have been found for another tag of the digest; its refusal names what is asked for here. */

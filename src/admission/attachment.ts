@@ -1,6 +1,6 @@
 /** What counts as attached to an image rather than as an image: signatures, attestations, SBOMs. */
 import { isDigest, type Digest } from '../oci/digest.ts';
-import { isJsonObject, parseJson } from '../oci/json.ts';
+import { foldMemberName, isJsonObject, parseJson } from '../oci/json.ts';
 import type { ImageIndex, ImageManifest, Manifest } from '../oci/manifest.ts';
 
 /** A tag that cosign or the referrers fallback gives to what belongs to a digest. */
@@ -40,15 +40,26 @@ const LAYER_PREFIX = 'application/vnd.dev.sigstore.bundle';
 /** CBOR, so the one type whose content is not text; see {@link inspectAttachment}. */
 const COSE = 'application/cose';
 
-/** Whether every layer is of a type that is attached to images. An empty list of layers is not. */
+/**
+ * Bytes of an attachment's config, and so of any content that could be the config of a container; see
+ * {@link inspectAttachment}. cosign's are a few hundred bytes at most.
+ */
+const MAX_CONFIG = 64 * 1024;
+
+function isAttachmentType(mediaType: string): boolean {
+  return LAYER_TYPES.has(mediaType) || mediaType === COSE || mediaType.startsWith(LAYER_PREFIX);
+}
+
+/**
+ * Whether every layer is of a type that is attached to images. An empty list of layers is not, nor is an empty layer,
+ * which is a valid archive of nothing.
+ */
 export function isAttachment(manifest: Manifest, bytes: Uint8Array): manifest is ImageManifest {
   return (
     manifest.kind === 'image' &&
     manifest.layers.length > 0 &&
-    manifest.layers.every(
-      ({ mediaType }) =>
-        LAYER_TYPES.has(mediaType) || mediaType === COSE || mediaType.startsWith(LAYER_PREFIX),
-    ) &&
+    manifest.config.size <= MAX_CONFIG &&
+    manifest.layers.every(({ mediaType, size }) => isAttachmentType(mediaType) && size > 0) &&
     !bringsContent(bytes)
   );
 }
@@ -90,6 +101,8 @@ const TAR_CHECKSUM = { start: 148, end: 156 };
  * @returns the reason to refuse it, or undefined.
  */
 export function inspectAttachment(bytes: Buffer, mediaType: string): string | undefined {
+  if (bytes.length === 0) return 'it calls itself an attachment and is empty';
+  if (configuresContainer(bytes)) return 'it calls itself an attachment and configures a container';
   // The oldest format has no magic, and its header can be text from the first byte to the last.
   if (isTar(bytes)) return 'it calls itself an attachment and is an archive';
   if (mediaType === COSE) {
@@ -100,6 +113,26 @@ export function inspectAttachment(bytes: Buffer, mediaType: string): string | un
   return isText(bytes) && !bytes.toString('latin1', 0, 3).startsWith('BZh')
     ? undefined
     : 'it calls itself an attachment and is not text';
+}
+
+/**
+ * Whether a runtime that took it for an image's config would find something to run in it: an entrypoint, variables,
+ * volumes. cosign leaves `config` empty. Go matches the member's name without regard to case.
+ */
+function configuresContainer(bytes: Buffer): boolean {
+  if (bytes.length > MAX_CONFIG) return false;
+  let json: unknown;
+  try {
+    json = parseJson(bytes);
+  } catch {
+    // Two members of one name are no JSON here and some JSON to a runtime.
+    return bytes.toString('latin1').trimStart().startsWith('{');
+  }
+  if (!isJsonObject(json)) return false;
+  return Object.entries(json).some(
+    ([name, value]) =>
+      foldMemberName(name) === 'config' && isJsonObject(value) && Object.keys(value).length > 0,
+  );
 }
 
 function isText(bytes: Buffer): boolean {

@@ -7,11 +7,11 @@ import type { PinRecord } from '../store/records.ts';
 import type { ResolvedTag } from '../upstream/upstream.ts';
 import { attachmentTag } from '../verify/discovery.ts';
 import { isAttachment, isReferrersIndex, type AttachmentTag } from './attachment.ts';
-import { MAX_MANIFEST } from './bounds.ts';
+import { MAX_MANIFEST, VERIFICATION_DEADLINE } from './bounds.ts';
 import { isUndetermined, type Decision, type Refused } from './decision.ts';
 import type { Digests } from './digests.ts';
 import { attachmentGrantsOf, grant } from './graph.ts';
-import { admittedBecause } from './judge.ts';
+import { attachedBecause } from './judge.ts';
 import type { Memory } from './memory.ts';
 import type { Ask } from './parts.ts';
 import { absentAttachment } from './refusal.ts';
@@ -55,7 +55,7 @@ export function createAttachments(memory: Memory, digests: Digests, tags: Tags):
       (suffix === ''
         ? isReferrersIndex(manifest, loaded.bytes)
         : isAttachment(manifest, loaded.bytes));
-    if (!attached) return digests.admit(ask, digest, { manifest: loaded, pin });
+    if (!attached) return digests.admit(ask, digest, { manifest: loaded, pin, asImage: true });
     const { mediaType } = manifest;
     const scope = { repository: ask.repository, policyKey: ask.rule.key, because: subject };
     await memory.keepBytes(digest, loaded.bytes);
@@ -73,7 +73,7 @@ export function createAttachments(memory: Memory, digests: Digests, tags: Tags):
       mediaType,
       bytes: loaded.bytes,
       rule: ask.rule.name,
-      verdict: admittedBecause(`attached to the admitted ${subject}`),
+      verdict: attachedBecause(`attached to the admitted ${subject}`),
       source: 'fresh',
     };
   }
@@ -85,11 +85,15 @@ export function createAttachments(memory: Memory, digests: Digests, tags: Tags):
     const decision = await digests.admit(ask, subject);
     if (decision.outcome === 'refused') return isUndetermined(decision.code) ? decision : [];
     const { path } = ask.repository;
+    const signal = AbortSignal.timeout(VERIFICATION_DEADLINE);
     try {
-      const listed = await ask.upstream.referrers(path, subject);
+      const listed = await ask.upstream.referrers(path, subject, { signal });
       if (listed !== undefined && listed.length > 0) return listed;
       const tag = attachmentTag(subject, '');
-      const found = await ask.upstream.fetchManifest(path, tag, { maxBytes: MAX_MANIFEST });
+      const found = await ask.upstream.fetchManifest(path, tag, {
+        maxBytes: MAX_MANIFEST,
+        signal,
+      });
       const index = parsed(found.bytes, found.contentType);
       return index?.kind === 'index' ? index.manifests : [];
     } catch (error) {

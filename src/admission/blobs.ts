@@ -1,11 +1,13 @@
 /** Blobs: served under a grant, from the cache or while they fill it. */
+import { LRUCache } from 'lru-cache';
 import type { Digest } from '../oci/digest.ts';
 import { formatReference } from '../oci/reference.ts';
 import type { BlobReader, FillError, FillOptions } from '../store/blob-store.ts';
 import type { GrantRecord } from '../store/records.ts';
 import { inspectAttachment } from './attachment.ts';
-import { MAX_ATTACHMENT_CONTENT } from './bounds.ts';
+import { INSPECTION_MEMORY, MAX_ATTACHMENT_CONTENT } from './bounds.ts';
 import type { Refused } from './decision.ts';
+import type { Expand } from './expansion.ts';
 import type { Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
 import { refuse, refuseOutsideGraph } from './refusal.ts';
@@ -33,19 +35,42 @@ export interface Blobs {
   admit(ask: Ask, digest: Digest): Promise<GrantedBlob | Refused>;
 }
 
-export function createBlobs(parts: AdmissionParts, memory: Memory): Blobs {
+export function createBlobs(parts: AdmissionParts, memory: Memory, expand: Expand): Blobs {
+  /** Content by digest and media type that was looked at and may be served as attached. */
+  const inspected = new LRUCache<string, true>({ max: INSPECTION_MEMORY });
+  const oneAtATime = createQueue();
+
   async function admit(ask: Ask, digest: Digest): Promise<GrantedBlob | Refused> {
     const { repository, rule } = ask;
-    const granted = await memory.findGrant({ repository, digest, policyKey: rule.key }, 'blob');
+    const granted = await findGranted(ask, digest);
     if (granted === undefined) return refuseOutsideGraph(repository, digest, rule);
-    const { mediaType, size } = granted;
+    const { mediaType } = granted;
+    const size = await sizeOf(granted);
     const tooLarge = granted.kind === 'attachment-blob' && size > MAX_ATTACHMENT_CONTENT;
     if (tooLarge)
       return refuseContent(ask, digest, `${size} bytes are more than ${MAX_ATTACHMENT_CONTENT}`);
     const open = (): Promise<OpenedBlob> =>
-      granted.kind === 'attachment-blob' ? openAttached(ask, granted) : openBlob(ask, granted);
+      granted.kind === 'attachment-blob'
+        ? openAttached(ask, { ...granted, size })
+        : openBlob(ask, granted);
     const explain = (error: unknown): Refused => explainFailure(ask, digest, error);
     return { outcome: 'granted', digest, mediaType, size, open, explain };
+  }
+
+  /**
+   * Whoever can push can attach something that declares the content of another attachment with a size of its own. What
+   * is here already is proven, so its size is the true one.
+   */
+  async function sizeOf({ kind, digest, size }: GrantRecord): Promise<number> {
+    return kind === 'blob' ? size : ((await parts.blobs.stat(digest)) ?? size);
+  }
+
+  async function findGranted(ask: Ask, digest: Digest): Promise<GrantRecord | undefined> {
+    const key = { repository: ask.repository, digest, policyKey: ask.rule.key };
+    const granted = await memory.findGrant(key, 'blob');
+    if (granted !== undefined) return granted;
+    await expand(ask);
+    return memory.findGrant(key, 'blob');
   }
 
   async function openBlob(ask: Ask, granted: GrantRecord): Promise<OpenedBlob> {
@@ -57,13 +82,24 @@ export function createBlobs(parts: AdmissionParts, memory: Memory): Blobs {
     };
   }
 
-  /** Attached content is looked at as a whole before its first byte is served, in the cache or not. */
+  /** Attached content is looked at as a whole, once, before its first byte is served. */
   async function openAttached(ask: Ask, granted: GrantRecord): Promise<OpenedBlob> {
     const { digest, mediaType } = granted;
+    const key = `${digest} ${mediaType}`;
     const cached = (await parts.blobs.stat(digest)) !== undefined;
-    const inspect = (bytes: Buffer): string | undefined => inspectAttachment(bytes, mediaType);
-    const options = { ...fillOptions(ask, granted), inspect };
-    return { reader: await parts.blobs.fill(digest, options), cached };
+    if (inspected.get(key) !== true) {
+      await arrive(await openBlob(ask, granted));
+      const inspect = (bytes: Buffer): string | undefined => inspectAttachment(bytes, mediaType);
+      // One at a time: each holds the whole content in memory.
+      await oneAtATime(async () => {
+        if (inspected.get(key) === true) return;
+        const options = { ...fillOptions(ask, granted), inspect };
+        await (await parts.blobs.fill(digest, options)).close();
+        inspected.set(key, true);
+      });
+    }
+    const { reader } = await openBlob(ask, granted);
+    return { reader, cached };
   }
 
   return { admit };
@@ -72,6 +108,25 @@ export function createBlobs(parts: AdmissionParts, memory: Memory): Blobs {
 function fillOptions({ upstream, repository }: Ask, { digest, size }: GrantRecord): FillOptions {
   const { path } = repository;
   return { size, source: (offset, signal) => upstream.openBlob(path, digest, { offset, signal }) };
+}
+
+/** Waits until all of it is here and proven: the last byte of a blob comes after the proof. */
+async function arrive({ reader }: OpenedBlob): Promise<void> {
+  try {
+    if (reader.size > 0) await reader.read(Buffer.alloc(1), reader.size - 1);
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Runs tasks one after the other; a failure is its caller's alone. */
+function createQueue(): (task: () => Promise<void>) => Promise<void> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (task) => {
+    const run = last.then(task);
+    last = run.catch(() => undefined);
+    return run;
+  };
 }
 
 function refuseContent({ repository, rule }: Ask, digest: Digest, reason: string): Refused {

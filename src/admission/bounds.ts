@@ -16,5 +16,9 @@ export const MEMORY = { entries: 50_000, bytes: 64 * 1024 * 1024 };
 export const GRANT_MEMORY = 100_000;
 /** Bytes of one piece of attached content (a signature, attestation or SBOM); it is inspected as a whole. */
 export const MAX_ATTACHMENT_CONTENT = 32 * 1024 * 1024;
+/** Inspections of attached content that are remembered. */
+export const INSPECTION_MEMORY = 100_000;
 /** How many attachments of attachments are followed: image, attestation, signature of the attestation. */
 export const MAX_ATTACHMENT_DEPTH = 3;
+/** Children of indexes that are admitted at once when a blob of one of them may be asked for. */
+export const EXPANSION = { children: 64, parallel: 4 };

@@ -14,7 +14,7 @@ import {
   type Refused,
 } from './decision.ts';
 import { attachmentGrantsOf, grant, grantsOf } from './graph.ts';
-import { admittedBecause, judge, type Judgement } from './judge.ts';
+import { admittedBecause, attachedBecause, judge, type Judgement } from './judge.ts';
 import type { Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
 import { refuseManifest, refuseVerdict } from './refusal.ts';
@@ -30,6 +30,11 @@ export interface DigestOptions {
   readonly manifest?: AtHand | undefined;
   /** Written in the same transaction as the verdict, where one is written. */
   readonly pin?: PinRecord | undefined;
+  /**
+   * It is pulled to be run: by a tag that is no attachment's. Then only signatures and signed indexes admit it, being
+   * attached to something does not.
+   */
+  readonly asImage?: boolean;
 }
 
 export interface Digests {
@@ -44,22 +49,37 @@ interface Case extends AtHand {
   readonly manifest: Manifest;
 }
 
-export function createDigests(parts: AdmissionParts, memory: Memory): Digests {
+/** Decides about the subject of an attachment, with everything that guards decisions about digests. */
+export type AdmitSubject = (ask: Ask, digest: Digest) => Promise<Decision>;
+
+export function createDigests(
+  parts: AdmissionParts,
+  memory: Memory,
+  admitSubject: AdmitSubject,
+): Digests {
   async function admit(ask: Ask, digest: Digest, options: DigestOptions = {}): Promise<Decision> {
     const key = { repository: ask.repository, digest, policyKey: ask.rule.key };
+    const asImage = options.asImage ?? false;
     const recorded = await parts.records.findVerdict(key);
-    if (recorded !== undefined) return fromRecord(ask, recorded);
+    // Our own writing: the row was found under the key of the rule in force.
+    const verdict = recorded === undefined ? undefined : (JSON.parse(recorded.verdict) as Verdict);
+    if (
+      recorded !== undefined &&
+      verdict !== undefined &&
+      !(asImage && verdict.attached === true)
+    ) {
+      return fromRecord(ask, recorded, verdict);
+    }
     const loaded = options.manifest ?? (await load(ask, digest));
     if ('outcome' in loaded) return loaded;
-    const granted = await memory.findGrant(key, 'manifest');
-    const item = parse(ask, digest, loaded, granted);
+    const held = await findHeld(ask, digest, asImage);
+    const item = parse(ask, digest, loaded, held);
     if ('outcome' in item) return item;
-    const held = granted !== undefined && (await isUpheld(ask, granted)) ? granted : undefined;
     // Whoever can push can let a list of referrers be any index, a signed image among them, and the list grants nothing
     // of what it names. So an index is judged like an image first.
     const isList = held?.kind === 'attachment' && item.manifest.kind === 'index';
     if (held !== undefined && !isList) return admitByGrant(ask, item, held);
-    const attached = await admitAsAttachment(ask, item);
+    const attached = asImage ? undefined : await admitAsAttachment(ask, item);
     if (attached?.outcome === 'admitted') return attached;
     const decision = await admitByRule(ask, item, options.pin);
     if (decision.outcome === 'refused' && isList) return asList(ask, item, held);
@@ -67,11 +87,19 @@ export function createDigests(parts: AdmissionParts, memory: Memory): Digests {
     return decision.outcome === 'refused' ? (attached ?? decision) : decision;
   }
 
-  /** Audit mode grants what an image names although the image was not admitted; its own verdict is then asked for. */
-  async function isUpheld({ repository, rule }: Ask, { because }: GrantRecord): Promise<boolean> {
-    if (rule.mode === 'enforce') return true;
-    const key = { repository, digest: because, policyKey: rule.key };
-    return (await parts.records.findVerdict(key)) !== undefined;
+  /** The grant that admits a manifest here. */
+  async function findHeld(
+    { repository, rule }: Ask,
+    digest: Digest,
+    asImage: boolean,
+  ): Promise<GrantRecord | undefined> {
+    const key = { repository, digest, policyKey: rule.key };
+    const granted = await memory.findGrant(key, 'manifest');
+    if (granted === undefined || (asImage && granted.kind === 'attachment')) return undefined;
+    if (rule.mode === 'enforce') return granted;
+    // Audit mode grants what an image names although the image was not admitted; its own verdict is then asked for.
+    const parent = await parts.records.findVerdict({ ...key, digest: granted.because });
+    return parent === undefined ? undefined : granted;
   }
 
   async function load(ask: Ask, digest: Digest): Promise<AtHand | Refused> {
@@ -85,12 +113,10 @@ export function createDigests(parts: AdmissionParts, memory: Memory): Digests {
     }
   }
 
-  async function fromRecord(ask: Ask, record: VerdictRecord): Promise<Decision> {
+  async function fromRecord(ask: Ask, record: VerdictRecord, verdict: Verdict): Promise<Decision> {
     const loaded = await load(ask, record.digest);
     if ('outcome' in loaded) return loaded;
     await keepIfFetched(record.digest, loaded);
-    // Our own writing: the row was found under the key of the rule in force.
-    const verdict = JSON.parse(record.verdict) as Verdict;
     return admitted(ask, { ...record, bytes: loaded.bytes }, verdict, 'records');
   }
 
@@ -128,7 +154,7 @@ export function createDigests(parts: AdmissionParts, memory: Memory): Digests {
     const parent = await parts.records.findVerdict({ ...scope, digest: granted.because });
     const signers = parent === undefined ? [] : (JSON.parse(parent.verdict) as Verdict).signers;
     if (granted.kind === 'attachment') {
-      const verdict = { ...admittedBecause(`attached to ${granted.because}`), signers };
+      const verdict = { ...attachedBecause(`attached to ${granted.because}`), signers };
       const grants = isAttachment(item.manifest, item.bytes)
         ? attachmentGrantsOf(item.manifest, scope)
         : [];
@@ -139,7 +165,7 @@ export function createDigests(parts: AdmissionParts, memory: Memory): Digests {
   }
 
   function asList(ask: Ask, item: Case, { because }: GrantRecord): Admitted {
-    const verdict = admittedBecause(`the list of what is attached to ${because}`);
+    const verdict = attachedBecause(`the list of what is attached to ${because}`);
     const { mediaType } = item.manifest;
     return { ...admitted(ask, { ...item, mediaType }, verdict, 'fresh'), fleeting: true };
   }
@@ -153,11 +179,11 @@ export function createDigests(parts: AdmissionParts, memory: Memory): Digests {
     if (ask.rule.action.kind !== 'require' || ask.depth >= MAX_ATTACHMENT_DEPTH) return undefined;
     if (!isAttachment(manifest, item.bytes) || manifest.subject === undefined) return undefined;
     const { digest } = manifest.subject;
-    const subject = await admit({ ...ask, depth: ask.depth + 1 }, digest);
+    const subject = await admitSubject({ ...ask, depth: ask.depth + 1 }, digest);
     if (subject.outcome === 'refused') return isUndetermined(subject.code) ? subject : undefined;
     if (subject.verdict.outcome !== 'admitted') return undefined;
     const scope = { repository: ask.repository, policyKey: ask.rule.key, because: digest };
-    const verdict = admittedBecause(`attached to the admitted ${digest}`);
+    const verdict = attachedBecause(`attached to the admitted ${digest}`);
     return remember(ask, item, verdict, attachmentGrantsOf(manifest, scope));
   }
 

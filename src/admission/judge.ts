@@ -29,6 +29,11 @@ export function admittedBecause(reason: string): Verdict {
   return { outcome: 'admitted', reasons: [reason], signers: [], findings: [] };
 }
 
+/** A verdict for what is attached to an image; see {@link Verdict.attached}. */
+export function attachedBecause(reason: string): Verdict {
+  return { ...admittedBecause(reason), attached: true };
+}
+
 /** How many reasons a refusal repeats; all of them are in the verdict's findings. */
 const TOLD = 3;
 
@@ -48,7 +53,7 @@ export async function judge(
       const signal = AbortSignal.timeout(VERIFICATION_DEADLINE);
       const source = createUpstreamSource(at.upstream, at.repository, signal);
       const { requirement } = rule.action;
-      const verification = await verifyImage(subject, { requirement, source, ...parts });
+      const verification = await verifyImage(subject, { requirement, source, signal, ...parts });
       return {
         verdict: verdictOf(verification),
         signedBy: verification.evidence.map((item) => item.foundIn),

@@ -25,23 +25,24 @@ export interface Tags {
 export function createTags(parts: AdmissionParts, memory: Memory, digests: Digests): Tags {
   async function admit(ask: Ask, tag: string, judge?: JudgeResolved): Promise<TagDecision> {
     const { repository, rule } = ask;
+    const asImage = judge === undefined;
     const pin = await parts.records.findPin(repository, tag);
     const now = parts.clock();
     if (pin !== undefined && age(pin, now) < rule.tags.refresh) {
-      const decision = await digests.admit(ask, pin.digest);
+      const decision = await digests.admit(ask, pin.digest, { asImage });
       if (decision.outcome === 'admitted') {
         return { decision, until: pin.checkedAt + rule.tags.refresh };
       }
       // The rules changed since: what the tag means today may pass.
     }
     const resolved = await resolve(ask, tag);
-    if ('failure' in resolved) return withoutUpstream(ask, pin, resolved.failure);
+    if ('failure' in resolved) return withoutUpstream(ask, pin, resolved.failure, asImage);
     const { digest } = resolved;
     const since = pin?.digest === digest ? pin.since : now;
     const next: PinRecord = { repository, tag, digest, checkedAt: now, since };
     const decision =
       judge === undefined
-        ? await digests.admit(ask, digest, { manifest: resolved.manifest, pin: next })
+        ? await digests.admit(ask, digest, { manifest: resolved.manifest, pin: next, asImage })
         : await judge(resolved, next);
     // A pin follows only what is admitted. Most decisions wrote it with their verdict; one that was remembered, or made
     // for somebody else at the same time, did not.
@@ -71,13 +72,14 @@ export function createTags(parts: AdmissionParts, memory: Memory, digests: Diges
     ask: Ask,
     pin: PinRecord | undefined,
     failure: unknown,
+    asImage: boolean,
   ): Promise<TagDecision> {
     const refusal = refuseForUpstream(formatReference(ask.reference), failure, ask.rule);
     const now = parts.clock();
     if (pin === undefined || !isOutage(failure) || age(pin, now) >= ask.rule.tags.maxStale) {
       return { decision: refusal, until: 0 };
     }
-    const decision = await digests.admit(ask, pin.digest);
+    const decision = await digests.admit(ask, pin.digest, { asImage });
     if (decision.outcome !== 'admitted') return { decision: refusal, until: 0 };
     const warning = `stale: ${refusal.reasons.join('; ')}`;
     return { decision: { ...decision, warning }, until: now + STALE_MEMORY };

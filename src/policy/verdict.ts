@@ -12,6 +12,11 @@ export interface Verdict {
   readonly signers: readonly string[];
   readonly findings: readonly Finding[];
   readonly evaluation?: Evaluation;
+  /**
+   * Admitted only as something attached to an image: good for its own digest and for the tags that attachments have,
+   * never for a tag that people pull.
+   */
+  readonly attached?: true;
   /** Why places could not be looked at; only with `undetermined`. */
   readonly trouble?: 'unreachable' | 'timeout' | 'rate-limited';
   /** Seconds. */

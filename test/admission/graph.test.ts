@@ -19,13 +19,30 @@ t.test('a signed index admits its children and their blobs with one verification
   t.match(proxy.pulls[1], { outcome: 'admitted', signers: [/release/], reasons: [/part of/] });
 });
 
-t.test('an index admits no blobs before its child was asked for', async (t) => {
+t.test('blobs of a child are served although its manifest was never asked for here', async (t) => {
   const { registry, signer, image, get } = await openLab(t);
-  const child = image('child');
-  const index = putIndex(registry, TEAM, [child], { tag: 'v1' });
+  const children = ['amd64', 'arm64'].map((name) => image(name));
+  const index = putIndex(registry, TEAM, children, { tag: 'v1' });
+  const stranger = image('stranger');
   cosign2(registry, TEAM, index.digest, signer);
   await get('manifests/v1');
-  t.equal(told(await get(`blobs/${child.config}`)), '403 DENIED');
+  for (const { config } of children) t.equal(told(await get(`blobs/${config}`)), '200');
+  registry.clearRequests();
+  for (let again = 0; again < 5; again++) {
+    t.equal(told(await get(`blobs/${stranger.config}`)), '403 DENIED');
+  }
+  t.equal(registry.requests.length, 0, 'strange digests cost the upstream nothing');
+});
+
+t.test('a child that upstream does not have stays in the way of nobody', async (t) => {
+  const { registry, signer, image, get } = await openLab(t);
+  const [here, gone] = [image('here'), image('gone')];
+  const index = putIndex(registry, TEAM, [here, gone], { tag: 'v1' });
+  cosign2(registry, TEAM, index.digest, signer);
+  registry.deleteManifest(TEAM, gone.digest);
+  await get('manifests/v1');
+  t.equal(told(await get(`blobs/${here.config}`)), '200');
+  t.equal(told(await get(`blobs/${gone.config}`)), '403 DENIED');
 });
 
 t.test('a child that was refused before its index was pulled is served right after', async (t) => {
