@@ -13,6 +13,11 @@ export async function serve(config: Config, reread: () => Config): Promise<void>
   const observation = createObservation({ level: config.log.level });
   const { logger, metrics } = observation;
   let app: App | undefined;
+  // From the start on: a signal that comes early must not end the process half-started.
+  const end = ended();
+  process.on('SIGHUP', () => {
+    if (app !== undefined) reload(app, reread, logger);
+  });
   try {
     app = await startApp(config, { logger, observer: observation });
     const { ready } = app;
@@ -22,11 +27,7 @@ export async function serve(config: Config, reread: () => Config): Promise<void>
     if (config.policies.length === 0) {
       logger.warn('there are no rules, so everything is refused: add trustRoots and policies');
     }
-    const running = app;
-    process.on('SIGHUP', () => {
-      reload(running, reread, logger);
-    });
-    await ended();
+    await end;
     await admin.close();
   } finally {
     await app?.close();

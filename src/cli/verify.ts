@@ -1,5 +1,6 @@
 /** `countersign verify REF`: decides as the proxy would, and shows everything it looked at. */
 import { isUndetermined, type Decision } from '../admission/decision.ts';
+import { plainText } from '../admission/plain-text.ts';
 import { parseManifest, type Manifest } from '../oci/manifest.ts';
 import { formatReference, parseReference, type Reference } from '../oci/reference.ts';
 import type { Evaluation } from '../policy/evaluate.ts';
@@ -22,6 +23,9 @@ export interface Examined {
   /** The manifest, also where it is refused; undefined where it could not be fetched. */
   readonly manifest: { readonly bytes: Buffer; readonly contentType: string } | undefined;
 }
+
+/** Characters of one line, or of one text of the JSON. */
+const MAX_LINE = 2000;
 
 export interface VerifyOptions {
   readonly json: boolean;
@@ -46,8 +50,11 @@ export async function verify(
     return EXIT.usage;
   }
   const examined = await verifier.decide(reference);
-  if (json) io.out(JSON.stringify(toJson(reference, examined), undefined, 2));
-  else for (const line of drawTree(toTree(reference, examined))) io.out(line);
+  // Words of strangers are in it: what a terminal would obey is taken out, line by line.
+  const plain = (_name: string, value: unknown): unknown =>
+    typeof value === 'string' ? plainText(value, MAX_LINE) : value;
+  if (json) io.out(JSON.stringify(toJson(reference, examined), plain, 2));
+  else for (const line of drawTree(toTree(reference, examined))) io.out(plainText(line, MAX_LINE));
   return exitCode(examined.decision);
 }
 

@@ -5,6 +5,8 @@ import type { ByteRange } from './byte-range.ts';
 
 /** Bytes of one buffer; larger ones were not faster, smaller ones were. */
 const BUFFER = 256 * 1024;
+/** Milliseconds in which a client must take one buffer: 2 KiB a second, less is nobody who pulls. */
+const WRITE_TIMEOUT = 120_000;
 /** Pairs kept for the next request; more requests than that allocate theirs. */
 const KEPT_PAIRS = 64;
 
@@ -81,15 +83,19 @@ function readInto(
 /** Resolves when the bytes have left the buffer. */
 function write(response: ServerResponse, chunk: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
+    let idle: NodeJS.Timeout | undefined = undefined;
     const gone = (): void => {
+      clearTimeout(idle);
       reject(new ClientGone('the client closed the connection'));
     };
     if (response.destroyed || response.writableEnded) {
       gone();
       return;
     }
+    idle = setTimeout(() => response.destroy(), WRITE_TIMEOUT);
     response.once('close', gone);
     response.write(chunk, (error) => {
+      clearTimeout(idle);
       response.off('close', gone);
       if (error === undefined || error === null) resolve();
       else gone();

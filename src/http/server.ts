@@ -34,6 +34,12 @@ export async function startRegistryServer(options: RegistryServerOptions): Promi
   const app = createApp(options);
   await registerTagLists(app, options.current);
   app.addHook('onRequest', refuseOtherMethods);
+  app.setErrorHandler((error, request, reply) => {
+    options.logger.warn({ err: error }, 'an answer broke off');
+    reply.hijack();
+    if (reply.raw.headersSent) reply.raw.destroy();
+    else writeError(request.raw, reply.raw, UNFORESEEN);
+  });
   app.route({
     method: ['GET', 'HEAD'],
     url: '*',

@@ -39,7 +39,14 @@ export async function registerTagLists(
       .request({ origin: upstream.url.origin, path, method, headers: { accept: JSON_TYPE } })
       .then(
         (response) => {
-          callback(null, response);
+          const { statusCode, body } = response;
+          if (statusCode >= 200 && statusCode < 600) {
+            callback(null, response);
+            return;
+          }
+          // reply-from answers twice to a status that is none, and the second answer would throw.
+          body.on('error', () => undefined).destroy();
+          callback(new Error(`expected a status from 200 to 599, got ${statusCode}`));
         },
         (error: unknown) => {
           callback(error instanceof Error ? error : new Error(String(error)));
@@ -91,7 +98,9 @@ export function serveTags(exchange: Exchange, route: TagsRoute, reply: FastifyRe
         void answered.send(stream);
         return;
       }
-      stream.on('error', () => undefined).resume();
+      // Not drained: it may never end.
+      stream.on('error', () => undefined).destroy();
+      if (response.headersSent) return;
       answered.hijack();
       writeError(request, response, upstreamStatus(statusCode, formatRepository(repository)));
     },
