@@ -37,7 +37,7 @@ const LAYER_TYPES = new Set([
   'application/sarif+json',
 ]);
 const LAYER_PREFIX = 'application/vnd.dev.sigstore.bundle';
-/** CBOR, so the one type whose content is not text; see {@link inspectAttachment}. */
+/** CBOR, so the one type whose content need not be text; see {@link inspectAttachment}. */
 const COSE = 'application/cose';
 
 /**
@@ -95,20 +95,21 @@ const CONTROLS = /[\u0000-\u0008\u000e-\u001f]/;
 const TAR_BLOCK = 512;
 const TAR_CHECKSUM = { start: 148, end: 156 };
 
+/** RFC 9052 §4.2: the tag of COSE_Sign1. No compressed stream begins with it. */
+const COSE_SIGN1 = 0xd2;
+
 /**
- * Looks whether content that calls itself a signature, attestation or SBOM could be a file system after all: media
- * types are the publisher's claim, and Docker's classic store unpacks a layer whatever its type says.
+ * Looks whether content that calls itself a signature, attestation or SBOM could be a file system after all. What type
+ * it is declared with does not matter: types are the publisher's claim, several may claim the same content, and Docker's
+ * classic store unpacks a layer whatever its type says.
  * @returns the reason to refuse it, or undefined.
  */
-export function inspectAttachment(bytes: Buffer, mediaType: string): string | undefined {
+export function inspectAttachment(bytes: Buffer): string | undefined {
   if (bytes.length === 0) return 'it calls itself an attachment and is empty';
   if (configuresContainer(bytes)) return 'it calls itself an attachment and configures a container';
   // The oldest format has no magic, and its header can be text from the first byte to the last.
   if (isTar(bytes)) return 'it calls itself an attachment and is an archive';
-  if (mediaType === COSE) {
-    // RFC 9052 §4.2: the tag of COSE_Sign1 is the first byte, which no compressed stream begins with.
-    return bytes[0] === 0xd2 ? undefined : 'it calls itself a COSE signature and is none';
-  }
+  if (bytes[0] === COSE_SIGN1) return undefined;
   // bzip2 is the one compression whose first bytes are text.
   return isText(bytes) && !bytes.toString('latin1', 0, 3).startsWith('BZh')
     ? undefined

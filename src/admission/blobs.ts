@@ -36,8 +36,8 @@ export interface Blobs {
 }
 
 export function createBlobs(parts: AdmissionParts, memory: Memory, expand: Expand): Blobs {
-  /** Content by digest and media type that was looked at and may be served as attached. */
-  const inspected = new LRUCache<string, true>({ max: INSPECTION_MEMORY });
+  /** Content that was looked at and may be served as attached. */
+  const inspected = new LRUCache<Digest, true>({ max: INSPECTION_MEMORY });
   const oneAtATime = createQueue();
 
   async function admit(ask: Ask, digest: Digest): Promise<GrantedBlob | Refused> {
@@ -84,18 +84,16 @@ export function createBlobs(parts: AdmissionParts, memory: Memory, expand: Expan
 
   /** Attached content is looked at as a whole, once, before its first byte is served. */
   async function openAttached(ask: Ask, granted: GrantRecord): Promise<OpenedBlob> {
-    const { digest, mediaType } = granted;
-    const key = `${digest} ${mediaType}`;
+    const { digest } = granted;
     const cached = (await parts.blobs.stat(digest)) !== undefined;
-    if (inspected.get(key) !== true) {
+    if (inspected.get(digest) !== true) {
       await arrive(await openBlob(ask, granted));
-      const inspect = (bytes: Buffer): string | undefined => inspectAttachment(bytes, mediaType);
       // One at a time: each holds the whole content in memory.
       await oneAtATime(async () => {
-        if (inspected.get(key) === true) return;
-        const options = { ...fillOptions(ask, granted), inspect };
+        if (inspected.get(digest) === true) return;
+        const options = { ...fillOptions(ask, granted), inspect: inspectAttachment };
         await (await parts.blobs.fill(digest, options)).close();
-        inspected.set(key, true);
+        inspected.set(digest, true);
       });
     }
     const { reader } = await openBlob(ask, granted);
