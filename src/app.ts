@@ -14,9 +14,11 @@ import type { Observer, Serving } from './http/serving.ts';
 import type { Digest } from './oci/digest.ts';
 import { describeAction, findRule, parsePolicy, type Policy } from './policy/rule.ts';
 import type { BlobStore } from './store/blob-store.ts';
+import { boundBlobStore } from './store/bounded-blob-store.ts';
 import { openDiskBlobStore } from './store/disk-blob-store.ts';
 import type { Records } from './store/records.ts';
 import { openSqliteRecords } from './store/sqlite-records.ts';
+import { openSqliteUsage } from './store/sqlite-usage.ts';
 import { parsePublicKeys } from './trust/public-key.ts';
 import { publicKeysRoot, type TrustRoot } from './trust/trust-root.ts';
 import { literalPassword, passwordFile, type CredentialsSource } from './upstream/credentials.ts';
@@ -56,7 +58,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const { logger, observer, clock = Date.now } = options;
   const rules = readRules(config);
   const { cert, key } = await readTls(config);
-  const { blobs, records } = await openStore(config, logger);
+  const { blobs, records } = await openStore(config, { clock, logger });
   const parts = { blobs, records, clock, logger };
   let upstreams = createUpstreams(config, logger);
   let serving = createServing(config, rules, upstreams, parts);
@@ -202,11 +204,13 @@ async function readTls({
 
 async function openStore(
   { cache }: Config,
-  logger: Logger,
+  { clock, logger }: Pick<AdmissionParts, 'clock'> & { readonly logger: Logger },
 ): Promise<{ readonly blobs: BlobStore; readonly records: Records }> {
-  const blobs = await openDiskBlobStore({ path: cache.path, logger });
+  const disk = await openDiskBlobStore({ path: cache.path, logger });
+  // Databases lie inside the folder that the blob store has locked for this process.
+  const usage = await openSqliteUsage({ file: join(cache.path, 'usage.sqlite'), logger });
+  const blobs = await boundBlobStore(disk, { maxBytes: cache.maxSize, usage, clock, logger });
   try {
-    // Inside the folder that the blob store has locked for this process.
     return {
       blobs,
       records: await openSqliteRecords({ file: join(cache.path, 'records.sqlite') }),

@@ -39,6 +39,8 @@ export interface FillOptions {
   readonly size: number;
   readonly source: BlobSource;
   readonly inspect?: Inspection;
+  /** Called once if this call began a fill: when that fill is over, with whether the blob is complete. Must not throw. */
+  readonly onEnd?: (complete: boolean) => void;
 }
 
 export interface BlobStore {

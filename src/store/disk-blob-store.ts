@@ -134,7 +134,7 @@ class DiskBlobStore implements BlobStore {
     }
   }
 
-  #startFill(digest: Digest, { size, source }: FillOptions): void {
+  #startFill(digest: Digest, { size, source, onEnd }: FillOptions): void {
     this.#lifetime.throwIfClosed();
     const fill = new Fill({
       digest,
@@ -149,6 +149,7 @@ class DiskBlobStore implements BlobStore {
         if (failure !== undefined && failure.code !== 'closed') {
           this.#logger?.warn({ digest, code: failure.code, err: failure }, 'a blob was not kept');
         }
+        onEnd?.(failure === undefined);
       },
     });
     this.#fills.set(digest, fill);

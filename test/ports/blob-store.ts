@@ -1,7 +1,7 @@
 /** What every implementation of BlobStore promises. */
 import t, { type Test } from 'tap';
 import { digestOf } from '../../src/oci/digest.ts';
-import type { BlobStore } from '../../src/store/blob-store.ts';
+import type { BlobSource, BlobStore } from '../../src/store/blob-store.ts';
 import {
   HandFedSource,
   isPending,
@@ -10,6 +10,7 @@ import {
   readFrom,
   someContent,
   sourceOf,
+  turns,
 } from '../store/sources.ts';
 
 /** Runs the conformance tests; `open` gives a fresh, empty store that does not wait between attempts at a source. */
@@ -313,6 +314,37 @@ export function blobStoreConformance(name: string, open: (test: Test) => Promise
   test('refuses to inspect more than it may hold in memory', async (t, store) => {
     const options = { size: 2 ** 40, source: noSource, inspect: () => undefined };
     await t.rejects(store.fill(large.digest, options), { code: 'inspection-failed' });
+  });
+
+  test('tells who began a fill, and nobody else, how it ended', async (t, store) => {
+    const ends: [string, boolean][] = [];
+    const fill = (name: string, source: BlobSource, digest = large.digest) => {
+      const onEnd = (complete: boolean) => ends.push([name, complete]);
+      return store.fill(digest, { size: large.size, source, onEnd });
+    };
+    const fed = new HandFedSource();
+    const first = await fill('first', fed.source);
+    const follower = await fill('follower', noSource);
+    fed.feed(large.bytes);
+    t.strictSame(ends, []);
+    fed.end();
+    await Promise.all([readAndClose(first), readAndClose(follower)]);
+    while (ends.length === 0) await turns(1);
+    t.strictSame(ends, [['first', true]]);
+    t.equal(await store.stat(large.digest), large.size);
+    await readAndClose(await fill('late', noSource));
+    const other = digestOf(Buffer.from('other'));
+    await t.rejects(fill('unreachable', noSource, other), { code: 'source-failed' });
+    const wrong = await fill('wrong', sourceOf(large.bytes), other);
+    await t.rejects(readAndClose(wrong), { code: 'digest-mismatch' });
+    t.strictSame(ends.slice(1), [
+      ['unreachable', false],
+      ['wrong', false],
+    ]);
+    const broken = await fill('closed', new HandFedSource().source, other);
+    await store.close();
+    await broken.close();
+    t.strictSame(ends.slice(3), [['closed', false]]);
   });
 
   test('goes on for the others when a reader leaves', async (t, store) => {
