@@ -37,6 +37,17 @@ const STATES: Partial<Readonly<Record<RefusalCode, string>>> = {
 /** Characters of one reason: media types and the like are as long as strangers make them. */
 const MAX_REASON = 500;
 
+/** What a HEAD can say of an upstream's failure: the whole sentence is too long, and names hosts of the inside. */
+const PHRASES: Partial<Readonly<Record<RefusalCode, string>>> = {
+  absent: 'the upstream has no such thing',
+  'upstream-refused': 'the upstream lets us not in, or it does not exist',
+  unreachable: 'the upstream cannot be asked now',
+  timeout: 'the upstream took too long',
+  'rate-limited': 'the upstream limits us',
+  'digest-mismatch': 'upstream bytes do not match their digest',
+  'too-large': 'larger than what is served',
+};
+
 /** A refusal from its parts; `reasons` come the most telling first. */
 export function refuse(
   code: RefusalCode,
@@ -60,7 +71,7 @@ export function refuse(
     outcome: 'refused',
     code,
     message: `${subject} ${state}: ${why.join('; ')}. ${advice}`.trim(),
-    phrase: `${why[0] ?? code}${ruled ? ` (rule ${ruleName})` : ''}`,
+    phrase: `${PHRASES[code] ?? why[0] ?? code}${ruled ? ` (rule ${ruleName})` : ''}`,
     reasons: why,
     source: 'fresh',
     ...(digest === undefined ? {} : { digest }),

@@ -55,7 +55,10 @@ export function createTargets(options: TargetOptions): Targets {
 
 /** The error for a hop that an upstream's configuration does not allow. */
 export function refused(name: string, why: string): UpstreamError {
-  return new UpstreamError('refused-target', `refused where ${name} points to: ${why}`);
+  return new UpstreamError(
+    'refused-target',
+    `refused where ${name} points to: ${why} (a host of your own is allowed by privateHosts of ${name})`,
+  );
 }
 
 /** A URL's port, also where it is the scheme's own and URL leaves it out. */

@@ -48,7 +48,7 @@ for (const [code, expected] of Object.entries(table) as [RefusalCode, string][])
     t.equal(await head.body.text(), '');
     t.equal(head.statusCode, got.statusCode);
     t.equal(head.statusText, got.statusText);
-    t.match(head.statusText, /by countersign: because/);
+    t.match(head.statusText, / by countersign: \w/);
     for (const name of ['content-length', 'content-type', 'retry-after']) {
       t.equal(head.headers[name], got.headers[name], name);
     }
