@@ -124,11 +124,11 @@ t.test('a client that leaves while nothing comes lets the reader go too', async 
 });
 
 t.test('a reader that ends early ends the connection, not the blob', async (t) => {
-  const inner = memoryReader(Buffer.alloc(1_000_000));
+  const inner = memoryReader(Buffer.alloc(3_000_000));
   const { url } = await startStub(t, {
     admission: granting({
       ...inner,
-      read: async (target, position) => (position < 600_000 ? inner.read(target, position) : 0),
+      read: async (target, position) => (position < 2_000_000 ? inner.read(target, position) : 0),
     }),
   });
   const { statusCode, body } = await request(`${url}${ANY_BLOB}`);
