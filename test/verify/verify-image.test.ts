@@ -238,3 +238,17 @@ t.test('a trust root without keys satisfies nothing', async (t) => {
   cosign2(source.content, REPOSITORY, subject.digest, alice);
   t.equal(await outcome(source, subject, key('empty'), { roots: [rootOf('empty')] }), 'failed');
 });
+
+t.test('what time left unchecked is trouble, never a denial', async (t) => {
+  const source = createMemorySource();
+  const subject = putSubject(source, 'late');
+  cosign2(source.content, REPOSITORY, subject.digest, mallory);
+  const verification = await verifyImage(subject, {
+    requirement: parseRequirement(key('alice')),
+    trustRoots: new Map(ROOTS.map((root) => [root.name, root])),
+    source,
+    signal: AbortSignal.abort(),
+  });
+  t.equal(verification.evaluation.outcome, 'undetermined');
+  t.equal(verification.trouble[0]?.error.trouble, 'timeout');
+});
