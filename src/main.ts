@@ -4,12 +4,17 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
-import { inspectRules, openVerifier } from './app.ts';
+import { openVerifier } from './app.ts';
+import { readPolicyKeys } from './app/policy-keys.ts';
+import { inspectRules, readKeep } from './app/rules.ts';
+import { cacheGc, cacheScrub, cacheStats, SCRUB_RATE } from './cli/cache.ts';
 import { configCheck } from './cli/config-check.ts';
 import { EXIT, type CommandIo, type ExitCode } from './cli/io.ts';
 import { verify } from './cli/verify.ts';
+import { verifyBundle } from './cli/verify-bundle.ts';
 import type { Config } from './config/config.ts';
 import { loadConfig } from './config/load.ts';
+import { parseSize } from './config/units.ts';
 import { ConfigError } from './config/problem.ts';
 import { serve } from './serve.ts';
 
@@ -19,7 +24,14 @@ const USAGE = `countersign: a pull-through registry proxy that serves only what 
   countersign verify REF [--config FILE] [--json]
                                              decide about one image as the proxy would, and say why;
                                              exit code 0 admitted, 1 denied, 2 usage or configuration, 3 undetermined
+  countersign verify-bundle --bundle FILE (--key FILE | --certificate-identity ID --certificate-oidc-issuer URL)
+      [--trusted-root FILE] [--verify-at TIME] FILE_OR_sha256:DIGEST
+                                             decide about one Sigstore bundle; exit code 0 valid, 1 not, 2 usage
   countersign config check FILE              name every mistake in a configuration
+  countersign cache stats [--json]           what is in the cache, and what was pulled last
+  countersign cache scrub [--rate SIZE]      hash everything in the cache again, 64MiB a second unless told, 0 for as
+                                             fast as it goes; damage is removed; exit code 1 if there was any
+  countersign cache gc [--dry-run]           remove what no decision names and what was left unfinished
 
 Without --config the shipped config/countersign.yaml is used.`;
 
@@ -29,6 +41,9 @@ const io: CommandIo = {
   out: (line) => process.stdout.write(`${line}\n`),
   err: (line) => process.stderr.write(`${line}\n`),
 };
+
+/** Milliseconds for which decisions under rules that are no more stay: a rule may come back. */
+const FORGET_AFTER = 30 * 86_400_000;
 
 /** A command line that makes no sense. */
 class UsageError extends Error {
@@ -40,12 +55,16 @@ function load(file: string): Config {
 }
 
 async function run(args: readonly string[]): Promise<ExitCode | undefined> {
+  // It has options of its own, in any order: a protocol that other people's test suites speak.
+  if (args[0] === 'verify-bundle') return verifyBundle(args.slice(1), io);
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
     options: {
       config: { type: 'string' },
       json: { type: 'boolean', default: false },
+      rate: { type: 'string', default: SCRUB_RATE },
+      'dry-run': { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
       version: { type: 'boolean', default: false },
     },
@@ -74,6 +93,10 @@ async function run(args: readonly string[]): Promise<ExitCode | undefined> {
       if (action !== 'check') throw new UsageError(`expected "config check FILE"`);
       return configCheck(checked, { env: process.env, inspect: inspectRules }, io);
     }
+    case 'cache': {
+      const [action = ''] = expectArguments(rest, 1);
+      return runCache(action, load(file), { ...values, dryRun: values['dry-run'] });
+    }
     default:
       throw new UsageError(
         command === undefined ? 'expected a command' : `unknown command ${JSON.stringify(command)}`,
@@ -94,6 +117,49 @@ async function runVerify(reference: string, config: Config, json: boolean): Prom
     return await verify(reference, verifier, { json }, io);
   } finally {
     await verifier.close();
+  }
+}
+
+interface CacheOptions {
+  readonly json: boolean;
+  readonly rate: string;
+  readonly dryRun: boolean;
+}
+
+async function runCache(
+  action: string,
+  config: Config,
+  { json, rate, dryRun }: CacheOptions,
+): Promise<ExitCode> {
+  const { cache } = config;
+  switch (action) {
+    case 'stats':
+      return cacheStats(cache, { json }, io);
+    case 'scrub': {
+      const interrupted = new AbortController();
+      process.once('SIGINT', () => {
+        interrupted.abort();
+      });
+      return cacheScrub(cache, { rate: readRate(rate), signal: interrupted.signal }, io);
+    }
+    case 'gc': {
+      const policyKeys = await readPolicyKeys(config, pino({ level: 'silent' }));
+      const before = Date.now() - FORGET_AFTER;
+      const options = { path: cache.path, policyKeys, before, isKept: readKeep(config), dryRun };
+      return cacheGc(options, io);
+    }
+    default:
+      throw new UsageError(`expected "cache stats", "cache scrub" or "cache gc"`);
+  }
+}
+
+/** Bytes a second; undefined for as fast as it goes. */
+function readRate(text: string): number | undefined {
+  if (text === '0') return undefined;
+  try {
+    return parseSize(text);
+  } catch (error) {
+    throw new UsageError(`--rate: ${error instanceof Error ? error.message : 'cannot be read'}`);
   }
 }
 

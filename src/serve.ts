@@ -16,10 +16,14 @@ export async function serve(config: Config, reread: () => Config): Promise<void>
   // From the start on: a signal that comes early must not end the process half-started.
   const end = ended();
   process.on('SIGHUP', () => {
-    if (app !== undefined) reload(app, reread, logger);
+    if (app !== undefined) void reload(app, reread, logger);
   });
   try {
-    app = await startApp(config, { logger, observer: observation });
+    app = await startApp(config, {
+      logger,
+      observer: observation,
+      onUnkept: metrics.blobUnkept,
+    });
     const { ready } = app;
     const admin = await startAdmin({ ...config.admin, ready, metrics, logger });
     logger.info({ surface: 'registry', url: app.url }, 'listening');
@@ -35,9 +39,13 @@ export async function serve(config: Config, reread: () => Config): Promise<void>
   }
 }
 
-function reload(app: App, reread: () => Config, logger: Observation['logger']): void {
+async function reload(
+  app: App,
+  reread: () => Config,
+  logger: Observation['logger'],
+): Promise<void> {
   try {
-    const ignored = app.reload(reread());
+    const ignored = await app.reload(reread());
     logger.info('configuration reloaded');
     if (ignored.length > 0) logger.warn({ ignored }, 'these changes take effect at the next start');
   } catch (error) {

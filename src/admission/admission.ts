@@ -2,28 +2,35 @@
 import { LRUCache } from 'lru-cache';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
+import { parseManifest } from '../oci/manifest.ts';
 import {
   formatReference,
   formatRepository,
   type Reference,
   type Repository,
 } from '../oci/reference.ts';
-import { findRule } from '../policy/rule.ts';
+import { findRule, type Rule } from '../policy/rule.ts';
+import { signaturePlace } from '../policy/signatures.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 import { createAttachments } from './attachments.ts';
 import { parseAttachmentTag } from './attachment.ts';
 import { createBlobs, type GrantedBlob } from './blobs.ts';
-import { MEMORY, REFUSAL_MEMORY } from './bounds.ts';
+import { atMost, DECISION_MEMORY, REFUSAL_MEMORY } from './bounds.ts';
 import { isUndetermined, type Decision, type Refused } from './decision.ts';
 import { createDigests, type DigestOptions, type Digests } from './digests.ts';
+import { boundTag, expiryOf } from './expiry.ts';
 import { createExpansion } from './expansion.ts';
+import { membersOf } from './graph.ts';
 import { createMemory, type Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
+import { createPrefetch } from './prefetch.ts';
 import {
   refuseRejected,
   refuseUnknownUpstream,
   refuseVerdict,
   refuseWithoutRule,
 } from './refusal.ts';
+import { withSignaturesAt } from './signature-place.ts';
 import { createSingleFlight } from './single-flight.ts';
 import { createTags, type TagDecision } from './tags.ts';
 
@@ -33,6 +40,8 @@ export interface Admission {
   /** A decision still in memory: the warm path, without a promise. */
   peek(reference: Reference): Decision | undefined;
   admitBlob(repository: Repository, digest: Digest): Promise<GrantedBlob | Refused>;
+  /** Somebody got the manifest as a whole: what it names may be fetched ahead. Returns at once. */
+  prefetch(reference: Reference, decision: Decision): void;
   /** What is attached to an admitted digest; empty for any other. */
   findReferrers(repository: Repository, subject: Digest): Promise<readonly Descriptor[] | Refused>;
   /** Whether the repository's tags may be listed: a rule covers it and does not reject it. */
@@ -58,8 +67,7 @@ export function createAdmission(parts: AdmissionParts): Admission {
   const blobs = createBlobs(parts, memory, createExpansion(parts, digests));
   const flights = createSingleFlight<Decision>();
   const kept = new LRUCache<string, Kept>({
-    max: MEMORY.entries,
-    maxSize: MEMORY.bytes,
+    maxSize: DECISION_MEMORY,
     sizeCalculation: ({ decision }) =>
       2048 +
       512 * (decision.verdict?.findings.length ?? 0) +
@@ -74,12 +82,42 @@ export function createAdmission(parts: AdmissionParts): Admission {
     const rule = findRule(parts.policy, repository);
     if (rule === undefined) return refuseWithoutRule(asked, repository);
     if (rule.action.kind === 'reject') return refuseRejected(asked, rule, rule.action.reason);
-    return { reference, repository, rule, upstream, depth: 0 };
+    return { reference, repository, rule, ...sources(rule, repository, upstream), depth: 0 };
+  }
+
+  /** Signatures that the rule has elsewhere are looked for there, and served as if they were beside the image. */
+  function sources(
+    rule: Rule,
+    repository: Repository,
+    upstream: Upstream,
+  ): Pick<Ask, 'upstream' | 'signatures'> {
+    const place = signaturePlace(rule.signatures, repository);
+    if (place === undefined) return { upstream, signatures: upstream };
+    const keeper = parts.upstreams.get(place.registry);
+    if (keeper === undefined) throw new Error(`no upstream named ${place.registry}`);
+    const there = { upstream: keeper, repository: place };
+    const image = { upstream, repository };
+    return {
+      upstream: withSignaturesAt(there, image),
+      signatures: withSignaturesAt(there, image, 'signatures'),
+    };
   }
 
   function peek(reference: Reference): Decision | undefined {
-    const found = kept.get(formatReference(reference));
-    return found !== undefined && isCurrent(found, parts.clock()) ? found.decision : undefined;
+    const name = formatReference(reference);
+    const found = kept.get(name);
+    if (found === undefined || !isCurrent(found, parts.clock())) return undefined;
+    tell(name, found.decision);
+    return found.decision;
+  }
+
+  /** Whoever makes room later knows that it was pulled. */
+  function tell(name: string, decision: Decision): void {
+    if (decision.outcome !== 'admitted') return;
+    const { digest, bytes, mediaType, verdict } = decision;
+    const members = (): readonly Digest[] =>
+      verdict.attached === true ? [] : membersOf(parseManifest(bytes, mediaType));
+    parts.images?.pulled({ digest, bytes, name, members });
   }
 
   async function decide(reference: Reference, question: Ask): Promise<TagDecision> {
@@ -102,10 +140,18 @@ export function createAdmission(parts: AdmissionParts): Admission {
   ): void {
     const now = parts.clock();
     const span = now + memorySpan(decision, tags);
-    const end = decision.outcome === 'admitted' ? Math.min(until, span) : span;
+    const lasts = decision.outcome === 'admitted' ? Math.min(until, expiryOf(decision)) : span;
+    const end = Math.min(lasts, span);
     if (end > now)
       kept.set(key, { decision: { ...decision, source: 'memory' }, since: now, until: end });
   }
+
+  async function admitBlob(repository: Repository, digest: Digest): Promise<GrantedBlob | Refused> {
+    const question = ask({ repository, digest });
+    return 'outcome' in question ? question : blobs.admit(question, digest);
+  }
+
+  const prefetch = createPrefetch(parts.prefetch ?? 0, admitBlob);
 
   return {
     peek,
@@ -115,7 +161,7 @@ export function createAdmission(parts: AdmissionParts): Admission {
       const question = ask(reference);
       if ('outcome' in question) return question;
       const key = formatReference(reference);
-      return flights.run(key, async () => {
+      const decision = await flights.run(key, async () => {
         const decided = await decide(reference, question);
         const { outcome } = decided.decision;
         // A refused digest is remembered below, where the grant of an index that is admitted meanwhile is seen.
@@ -124,10 +170,12 @@ export function createAdmission(parts: AdmissionParts): Admission {
         }
         return decided.decision;
       });
+      tell(key, decision);
+      return decision;
     },
-    async admitBlob(repository, digest) {
-      const question = ask({ repository, digest });
-      return 'outcome' in question ? question : blobs.admit(question, digest);
+    admitBlob,
+    prefetch(reference, decision) {
+      prefetch.begin(reference, decision);
     },
     async findReferrers(repository, subject) {
       const question = ask({ repository, digest: subject });
@@ -158,7 +206,7 @@ function memorySpan(decision: Decision, { refresh }: { readonly refresh: number 
 /** One decision per digest at a time, and a denied one not again at once, whatever tags lead to it. */
 function once(digests: Digests, memory: Memory, { clock }: Pick<AdmissionParts, 'clock'>): Digests {
   const flights = createSingleFlight<Flown>();
-  const denied = new LRUCache<string, Kept>({ max: 10_000 });
+  const denied = new LRUCache<string, Kept>(atMost(10_000));
 
   async function fly(question: Ask, digest: Digest, options: DigestOptions): Promise<Flown> {
     const asImage = options.asImage ?? false;
@@ -185,7 +233,7 @@ function once(digests: Digests, memory: Memory, { clock }: Pick<AdmissionParts, 
         const granted = await memory.findGrant(grant, 'manifest');
         if (granted === undefined) return inWordsOf(question, known.decision);
       }
-      const key = `${formatRepository(question.repository)}@${digest}`;
+      const key = flightKey(question, digest, asImage);
       let flown = await flights.run(key, () => fly(question, digest, options));
       if (!answersFor(flown, asImage)) {
         const own = `${asImage ? 'image' : 'any'} ${key}`;
@@ -209,8 +257,13 @@ function answersFor({ decision, asImage }: Flown, wantsImage: boolean): boolean 
   return wantsImage || decision.code !== 'not-admitted';
 }
 
-function deniedKey({ repository }: Ask, digest: Digest, asImage: boolean): string {
-  return `${asImage ? 'image' : 'any'} ${formatRepository(repository)}@${digest}`;
+function deniedKey(ask: Ask, digest: Digest, asImage: boolean): string {
+  return `${asImage ? 'image' : 'any'} ${flightKey(ask, digest, asImage)}`;
+}
+
+/** Decisions about one digest are one, except where the rule binds signatures to the very tag that is pulled. */
+function flightKey(ask: Ask, digest: Digest, asImage: boolean): string {
+  return `${formatRepository(ask.repository)}@${digest} ${boundTag(ask, asImage) ?? ''}`;
 }
 
 /** A verdict may have been found for another tag of the digest; its refusal names what is asked for here. */

@@ -59,6 +59,7 @@ export function createAttachments(memory: Memory, digests: Digests, tags: Tags):
     const { mediaType } = manifest;
     const scope = { repository: ask.repository, policyKey: ask.rule.key, because: subject };
     await memory.keepBytes(digest, loaded.bytes);
+    memory.attach(subject, digest);
     await memory.record({
       grants: [
         grant({ digest, mediaType, size: loaded.bytes.length }, 'attachment', scope),

@@ -5,7 +5,7 @@ import { formatReference } from '../oci/reference.ts';
 import type { BlobReader, FillError, FillOptions } from '../store/blob-store.ts';
 import type { GrantRecord } from '../store/records.ts';
 import { inspectAttachment } from './attachment.ts';
-import { INSPECTION_MEMORY, MAX_ATTACHMENT_CONTENT } from './bounds.ts';
+import { atMost, INSPECTION_MEMORY, MAX_ATTACHMENT_CONTENT } from './bounds.ts';
 import type { Refused } from './decision.ts';
 import type { Expand } from './expansion.ts';
 import type { Memory } from './memory.ts';
@@ -22,6 +22,11 @@ export interface GrantedBlob {
   readonly size: number;
   /** Opens it; the caller closes the reader. Throws, as the reader does, what {@link explain} explains. */
   open(): Promise<OpenedBlob>;
+  /**
+   * Opens it only if it is complete in the cache, for who lets another send the file as it lies there. Undefined for
+   * attached content, which is looked at before it is served, whoever else may have it.
+   */
+  readonly openKept: (() => Promise<BlobReader | undefined>) | undefined;
   /** A failure to open or read, as a refusal. @throws whatever is not the store's or upstream's error. */
   explain(error: unknown): Refused;
 }
@@ -37,7 +42,7 @@ export interface Blobs {
 
 export function createBlobs(parts: AdmissionParts, memory: Memory, expand: Expand): Blobs {
   /** Content that was looked at and may be served as attached. */
-  const inspected = new LRUCache<Digest, true>({ max: INSPECTION_MEMORY });
+  const inspected = new LRUCache<Digest, true>(atMost(INSPECTION_MEMORY));
   const oneAtATime = createQueue();
 
   async function admit(ask: Ask, digest: Digest): Promise<GrantedBlob | Refused> {
@@ -49,12 +54,12 @@ export function createBlobs(parts: AdmissionParts, memory: Memory, expand: Expan
     const tooLarge = granted.kind === 'attachment-blob' && size > MAX_ATTACHMENT_CONTENT;
     if (tooLarge)
       return refuseContent(ask, digest, `${size} bytes are more than ${MAX_ATTACHMENT_CONTENT}`);
+    const attached = granted.kind === 'attachment-blob';
     const open = (): Promise<OpenedBlob> =>
-      granted.kind === 'attachment-blob'
-        ? openAttached(ask, { ...granted, size })
-        : openBlob(ask, granted);
+      attached ? openAttached(ask, { ...granted, size }) : openBlob(ask, granted);
+    const openKept = attached ? undefined : () => parts.blobs.open(digest, size);
     const explain = (error: unknown): Refused => explainFailure(ask, digest, error);
-    return { outcome: 'granted', digest, mediaType, size, open, explain };
+    return { outcome: 'granted', digest, mediaType, size, open, openKept, explain };
   }
 
   /**
@@ -96,6 +101,7 @@ export function createBlobs(parts: AdmissionParts, memory: Memory, expand: Expan
         inspected.set(digest, true);
       });
     }
+    memory.attach(granted.because, digest);
     const { reader } = await openBlob(ask, granted);
     return { reader, cached };
   }
@@ -105,11 +111,13 @@ export function createBlobs(parts: AdmissionParts, memory: Memory, expand: Expan
 
 function fillOptions({ upstream, repository }: Ask, { digest, size }: GrantRecord): FillOptions {
   const { path } = repository;
-  return { size, source: (offset, signal) => upstream.openBlob(path, digest, { offset, signal }) };
+  const source: FillOptions['source'] = (offset, signal) =>
+    upstream.openBlob(path, digest, { offset, signal, size });
+  return { size, source };
 }
 
 /** Waits until all of it is here and proven: the last byte of a blob comes after the proof. */
-async function arrive({ reader }: OpenedBlob): Promise<void> {
+export async function arrive({ reader }: OpenedBlob): Promise<void> {
   try {
     if (reader.size > 0) await reader.read(Buffer.alloc(1), reader.size - 1);
   } finally {

@@ -10,15 +10,24 @@ export const REFUSAL_MEMORY = 5_000;
 export const STALE_MEMORY = 10_000;
 /** Seconds that a client should wait when nothing can be decided and the upstream named no time. */
 export const RETRY_AFTER = 10;
-/** Decisions kept in memory, in number and in bytes of their manifests. */
-export const MEMORY = { entries: 50_000, bytes: 64 * 1024 * 1024 };
+/** Bytes of decisions kept in memory, with their manifests. */
+export const DECISION_MEMORY = 64 * 1024 * 1024;
+/** Bounds a cache to so many entries. lru-cache's own `max` takes the room for all of them at once, and at every reload. */
+export const atMost = (entries: number) => ({ maxSize: entries, sizeCalculation: () => 1 });
 /** Grants for blobs kept in memory. */
 export const GRANT_MEMORY = 100_000;
 /** Bytes of one piece of attached content (a signature, attestation or SBOM); it is inspected as a whole. */
 export const MAX_ATTACHMENT_CONTENT = 32 * 1024 * 1024;
+/** Bytes of signatures and attestations that one decision keeps to serve them from the cache later. */
+export const KEPT_CONTENT = 16 * 1024 * 1024;
 /** Inspections of attached content that are remembered. */
 export const INSPECTION_MEMORY = 100_000;
 /** How many attachments of attachments are followed: image, attestation, signature of the attestation. */
 export const MAX_ATTACHMENT_DEPTH = 3;
 /** Children of indexes that are admitted at once when a blob of one of them may be asked for. */
 export const EXPANSION = { children: 64, parallel: 4 };
+
+/** Blobs that may wait to be fetched ahead; those of a larger crowd are fetched when they are asked for. */
+export const MAX_PREFETCH_WAITING = 1024;
+/** Images that are remembered as fetched ahead. */
+export const PREFETCH_MEMORY = 10_000;

@@ -13,7 +13,9 @@ import {
   type DecisionSource,
   type Refused,
 } from './decision.ts';
-import { attachmentGrantsOf, grant, grantsOf } from './graph.ts';
+import { boundTag, holds } from './expiry.ts';
+import { attachmentGrantsOf, grant, grantsOf, membersOf } from './graph.ts';
+import { createHeld, verdictIn, type AdmitSubject } from './held.ts';
 import { admittedBecause, attachedBecause, judge, type Judgement } from './judge.ts';
 import type { Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
@@ -49,57 +51,45 @@ interface Case extends AtHand {
   readonly manifest: Manifest;
 }
 
-/** Decides about the subject of an attachment, with everything that guards decisions about digests. */
-export type AdmitSubject = (ask: Ask, digest: Digest) => Promise<Decision>;
+type Kept = Pick<Case, 'digest' | 'bytes' | 'manifest'>;
 
 export function createDigests(
   parts: AdmissionParts,
   memory: Memory,
   admitSubject: AdmitSubject,
 ): Digests {
+  const held = createHeld(parts, memory, admitSubject);
+
   async function admit(ask: Ask, digest: Digest, options: DigestOptions = {}): Promise<Decision> {
-    const key = { repository: ask.repository, digest, policyKey: ask.rule.key };
     const asImage = options.asImage ?? false;
+    const tag = boundTag(ask, asImage);
+    const key = { repository: ask.repository, digest, tag, policyKey: ask.rule.key };
     const recorded = await parts.records.findVerdict(key);
-    // Our own writing: the row was found under the key of the rule in force.
-    const verdict = recorded === undefined ? undefined : (JSON.parse(recorded.verdict) as Verdict);
+    const verdict = verdictIn(recorded);
     if (
       recorded !== undefined &&
       verdict !== undefined &&
+      holds(verdict, parts.clock()) &&
       !(asImage && verdict.attached === true)
     ) {
       return fromRecord(ask, recorded, verdict);
     }
     const loaded = options.manifest ?? (await load(ask, digest));
     if ('outcome' in loaded) return loaded;
-    const held = await findHeld(ask, digest, asImage);
-    const item = parse(ask, digest, loaded, held);
+    const granted = await held.find(ask, digest, asImage);
+    if (granted !== undefined && 'outcome' in granted) return granted;
+    const item = parse(ask, digest, loaded, granted);
     if ('outcome' in item) return item;
     // Whoever can push can let a list of referrers be any index, a signed image among them, and the list grants nothing
     // of what it names. So an index is judged like an image first.
-    const isList = held?.kind === 'attachment' && item.manifest.kind === 'index';
-    if (held !== undefined && !isList) return admitByGrant(ask, item, held);
+    const isList = granted?.kind === 'attachment' && item.manifest.kind === 'index';
+    if (granted !== undefined && !isList) return admitByGrant(ask, item, granted);
     const attached = asImage ? undefined : await admitAsAttachment(ask, item);
     if (attached?.outcome === 'admitted') return attached;
-    const decision = await admitByRule(ask, item, options.pin);
-    if (decision.outcome === 'refused' && isList) return asList(ask, item, held);
+    const decision = await admitByRule(ask, item, { pin: options.pin, tag });
+    if (decision.outcome === 'refused' && isList) return asList(ask, item, granted);
     // What it is attached to could not be decided now, so a denial would say too much.
     return decision.outcome === 'refused' ? (attached ?? decision) : decision;
-  }
-
-  /** The grant that admits a manifest here. */
-  async function findHeld(
-    { repository, rule }: Ask,
-    digest: Digest,
-    asImage: boolean,
-  ): Promise<GrantRecord | undefined> {
-    const key = { repository, digest, policyKey: rule.key };
-    const granted = await memory.findGrant(key, 'manifest');
-    if (granted === undefined || (asImage && granted.kind === 'attachment')) return undefined;
-    if (rule.mode === 'enforce') return granted;
-    // Audit mode grants what an image names although the image was not admitted; its own verdict is then asked for.
-    const parent = await parts.records.findVerdict({ ...key, digest: granted.because });
-    return parent === undefined ? undefined : granted;
   }
 
   async function load(ask: Ask, digest: Digest): Promise<AtHand | Refused> {
@@ -117,7 +107,15 @@ export function createDigests(
     const loaded = await load(ask, record.digest);
     if ('outcome' in loaded) return loaded;
     await keepIfFetched(record.digest, loaded);
+    if (verdict.attached !== true) {
+      memory.link(record.digest, membersOf(parseManifest(loaded.bytes, record.mediaType)));
+    }
     return admitted(ask, { ...record, bytes: loaded.bytes }, verdict, 'records');
+  }
+
+  async function keep({ digest, bytes, manifest }: Kept): Promise<void> {
+    await memory.keepBytes(digest, bytes);
+    memory.link(digest, membersOf(manifest));
   }
 
   async function keepIfFetched(digest: Digest, { bytes, contentType }: AtHand): Promise<void> {
@@ -150,9 +148,11 @@ export function createDigests(
 
   async function admitByGrant(ask: Ask, item: Case, granted: GrantRecord): Promise<Decision> {
     const { repository, rule } = ask;
+    if (granted.kind === 'attachment') memory.attach(granted.because, item.digest);
     const scope = { repository, policyKey: rule.key, because: granted.because };
-    const parent = await parts.records.findVerdict({ ...scope, digest: granted.because });
-    const signers = parent === undefined ? [] : (JSON.parse(parent.verdict) as Verdict).signers;
+    const parent = await held.findVerdict({ ...scope, digest: granted.because });
+    const signers = parent?.signers ?? [];
+    const until = parent?.until === undefined ? {} : { until: parent.until };
     if (granted.kind === 'attachment') {
       const verdict = { ...attachedBecause(`attached to ${granted.because}`), signers };
       const grants = isAttachment(item.manifest, item.bytes)
@@ -160,7 +160,11 @@ export function createDigests(
         : [];
       return remember(ask, item, verdict, grants);
     }
-    const verdict = { ...admittedBecause(`part of the admitted ${granted.because}`), signers };
+    const verdict = {
+      ...admittedBecause(`part of the admitted ${granted.because}`),
+      signers,
+      ...until,
+    };
     return remember(ask, item, verdict, grantsOf(item.manifest, scope));
   }
 
@@ -184,26 +188,42 @@ export function createDigests(
     if (subject.verdict.outcome !== 'admitted') return undefined;
     const scope = { repository: ask.repository, policyKey: ask.rule.key, because: digest };
     const verdict = attachedBecause(`attached to the admitted ${digest}`);
+    memory.attach(digest, item.digest);
     return remember(ask, item, verdict, attachmentGrantsOf(manifest, scope));
   }
 
-  async function admitByRule(ask: Ask, item: Case, pin: PinRecord | undefined): Promise<Decision> {
+  async function admitByRule(
+    ask: Ask,
+    item: Case,
+    { pin, tag }: { readonly pin: PinRecord | undefined; readonly tag: string | undefined },
+  ): Promise<Decision> {
     const { repository, rule } = ask;
-    const judgement = await judge(item, rule, ask, {
-      trustRoots: parts.trustRoots,
-      exhaustive: parts.exhaustive ?? false,
-    });
+    const judgement = await judge(
+      item,
+      rule,
+      { ...ask, tag },
+      {
+        trustRoots: parts.trustRoots,
+        exhaustive: parts.exhaustive ?? false,
+        now: parts.clock(),
+        ...(parts.revocation !== undefined && { revocation: parts.revocation }),
+      },
+    );
     const { verdict } = judgement;
     const scope = { repository, policyKey: rule.key, because: item.digest };
     const grants = [
       ...grantsOf(item.manifest, scope),
       ...(await keepSignatures(ask, item, judgement)),
     ];
-    if (verdict.outcome === 'admitted') return remember(ask, item, verdict, grants, pin);
+    if (verdict.outcome === 'admitted') {
+      // Bound to its tag it is good for its digest all the more: that record carries the grants.
+      const admitted = await remember(ask, item, verdict, grants, { pin });
+      return tag === undefined ? admitted : remember(ask, item, verdict, [], { tag });
+    }
     const refused = refuseVerdict(ask.reference, item.digest, rule, verdict);
     if (rule.mode === 'enforce') return refused;
     // Audit: the content may be served, the verdict is not kept, so a signature made later is seen.
-    await memory.keepBytes(item.digest, item.bytes);
+    await keep(item);
     await memory.record({ grants, ...(pin === undefined ? {} : { pin }) });
     return {
       ...admitted(ask, { ...item, mediaType: item.manifest.mediaType }, verdict, 'fresh'),
@@ -225,12 +245,15 @@ export function createDigests(
       const manifest = parseManifest(found.bytes, found.contentType);
       if (!isAttachment(manifest, found.bytes)) continue;
       await memory.keepBytes(digest, found.bytes);
+      memory.attach(item.digest, digest);
       const { mediaType } = manifest;
       grants.push(grant({ digest, mediaType, size: found.bytes.length }, 'attachment', scope));
       grants.push(...attachmentGrantsOf(manifest, scope));
       for (const layer of manifest.layers) {
         const content = source?.contents.get(layer.digest);
-        if (content !== undefined) await memory.keepBytes(layer.digest, content);
+        if (content === undefined) continue;
+        await memory.keepBytes(layer.digest, content);
+        memory.attach(item.digest, layer.digest);
       }
     }
     return grants;
@@ -241,14 +264,16 @@ export function createDigests(
     item: Case,
     verdict: Verdict,
     grants: readonly GrantRecord[],
-    pin?: PinRecord,
+    { pin, tag }: { readonly pin?: PinRecord | undefined; readonly tag?: string | undefined } = {},
   ): Promise<Admitted> {
-    await memory.keepBytes(item.digest, item.bytes);
+    if (verdict.attached === true) await memory.keepBytes(item.digest, item.bytes);
+    else await keep(item);
     const { mediaType } = item.manifest;
     await memory.record({
       verdict: {
         repository: ask.repository,
         digest: item.digest,
+        tag,
         policyKey: ask.rule.key,
         mediaType,
         size: item.bytes.length,

@@ -1,7 +1,7 @@
 /** Children of admitted indexes whose content nobody granted yet, because nobody asked for their manifests here. */
 import { LRUCache } from 'lru-cache';
 import { formatRepository } from '../oci/reference.ts';
-import { EXPANSION, REFUSAL_MEMORY } from './bounds.ts';
+import { atMost, EXPANSION, REFUSAL_MEMORY } from './bounds.ts';
 import type { Digests } from './digests.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
 import { createSingleFlight } from './single-flight.ts';
@@ -19,7 +19,7 @@ export function createExpansion(
 ): Expand {
   const flights = createSingleFlight<undefined>();
   /** When a repository was expanded last, so that strange digests cost the upstream little. */
-  const expanded = new LRUCache<string, number>({ max: 10_000 });
+  const expanded = new LRUCache<string, number>(atMost(10_000));
 
   return async (ask) => {
     const { repository, rule } = ask;

@@ -24,6 +24,12 @@ export function attachmentGrantsOf(manifest: Manifest, scope: GrantScope): reado
   return contentOf(manifest).map((blob) => grant(blob, 'attachment-blob', scope));
 }
 
+/** What goes with an admitted manifest when room is made. An attached one may name anything: nothing goes with it. */
+export function membersOf(manifest: Manifest): readonly Digest[] {
+  const children = manifest.kind === 'index' ? manifest.manifests : contentOf(manifest);
+  return children.map(({ digest }) => digest);
+}
+
 export function grant(descriptor: Descriptor, kind: GrantKind, scope: GrantScope): GrantRecord {
   const { repository, policyKey, because } = scope;
   const { digest, mediaType, size } = descriptor;

@@ -1,12 +1,17 @@
 /** From a manifest and a rule to a verdict: the one place where signatures become permission. */
 import type { Digest } from '../oci/digest.ts';
+import type { Manifest } from '../oci/manifest.ts';
 import type { Repository } from '../oci/reference.ts';
+import type { Evaluation } from '../policy/evaluate.ts';
 import type { Rule } from '../policy/rule.ts';
+import { refuseReference } from '../policy/signatures.ts';
 import type { Verdict } from '../policy/verdict.ts';
 import type { TrustRoot } from '../trust/trust-root.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Subject } from '../verify/candidate.ts';
-import { verifyImage, type Verification } from '../verify/verify-image.ts';
+import { applyTrustPolicies } from '../verify/notation/statement.ts';
+import { verifyByProvenance } from '../verify/provenance-chain.ts';
+import { verifyImage, type Verification, type VerifyOptions } from '../verify/verify-image.ts';
 import { VERIFICATION_DEADLINE } from './bounds.ts';
 import { createUpstreamSource, type UpstreamSource } from './upstream-source.ts';
 
@@ -14,6 +19,25 @@ export interface JudgeParts {
   readonly trustRoots: ReadonlyMap<string, TrustRoot>;
   /** Look at every signature, for people; the proxy stops when the requirement is satisfied. */
   readonly exhaustive: boolean;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** Asks whether certificates were taken back; absent: nobody is asked. */
+  readonly revocation?: VerifyOptions['revocation'];
+}
+
+/** What is judged. */
+export interface Judged extends Subject {
+  readonly manifest: Manifest;
+}
+
+/** Where it is, and where its signatures are looked for. */
+export interface JudgedAt {
+  readonly repository: Repository;
+  readonly upstream: Upstream;
+  /** The image's upstream, or one in which its signatures are found elsewhere. */
+  readonly signatures: Upstream;
+  /** The tag that is pulled, where the rule binds it. */
+  readonly tag: string | undefined;
 }
 
 /** A verdict, and the signature artifacts that were opened for it. */
@@ -39,9 +63,9 @@ const TOLD = 3;
 
 /** Judges a manifest by its rule. A `reject` rule never comes here. */
 export async function judge(
-  subject: Subject,
+  judged: Judged,
   rule: Rule,
-  at: { readonly repository: Repository; readonly upstream: Upstream },
+  at: JudgedAt,
   parts: JudgeParts,
 ): Promise<Judgement> {
   switch (rule.action.kind) {
@@ -51,9 +75,35 @@ export async function judge(
       throw new Error('a rejecting rule is answered before anything is fetched');
     case 'require': {
       const signal = AbortSignal.timeout(VERIFICATION_DEADLINE);
-      const source = createUpstreamSource(at.upstream, at.repository, signal);
-      const { requirement } = rule.action;
-      const verification = await verifyImage(subject, { requirement, source, signal, ...parts });
+      const source = createUpstreamSource(at.signatures, at.repository, signal);
+      const { trustRoots } = parts;
+      const mode = rule.signatures?.reference;
+      const options = {
+        source,
+        signal,
+        ...parts,
+        ...applyTrustPolicies(rule.action.requirement, trustRoots, at.repository),
+        ...(mode === undefined
+          ? {}
+          : {
+              refuseReference: (names: readonly string[]) =>
+                refuseReference(mode, at.repository, at.tag, names),
+            }),
+      };
+      const { manifest } = judged;
+      const own = await verifyImage({ ...judged, mediaType: manifest.mediaType }, options);
+      const verification =
+        own.evaluation.outcome === 'satisfied' ||
+        manifest.kind !== 'index' ||
+        rule.signatures?.buildkit !== true
+          ? own
+          : await verifyByProvenance(manifest, own, {
+              ...options,
+              content:
+                at.upstream === at.signatures
+                  ? source
+                  : createUpstreamSource(at.upstream, at.repository, signal),
+            });
       return {
         verdict: verdictOf(verification),
         signedBy: verification.evidence.map((item) => item.foundIn),
@@ -64,16 +114,16 @@ export async function judge(
 }
 
 function verdictOf(verification: Verification): Verdict {
-  const { evaluation, evidence, findings, trouble } = verification;
-  const signers = [
-    ...new Set(
-      evidence.map(({ signer }) => `${signer.trustRoot}/${signer.label} ${signer.fingerprint}`),
-    ),
-  ];
-  const base = { signers, findings, evaluation };
+  const { evaluation, findings, trouble } = verification;
+  const base = { signers: [...new Set(signersOf(evaluation))], findings, evaluation };
   switch (evaluation.outcome) {
     case 'satisfied':
-      return { ...base, outcome: 'admitted', reasons: [`${evaluation.requirement} is satisfied`] };
+      return {
+        ...base,
+        outcome: 'admitted',
+        reasons: [...new Set(notesOf(evaluation)), `${evaluation.requirement} is satisfied`],
+        ...(evaluation.until === undefined ? {} : { until: evaluation.until }),
+      };
     case 'failed':
       return { ...base, outcome: 'denied', reasons: whyDenied(verification) };
     case 'undetermined': {
@@ -81,7 +131,7 @@ function verdictOf(verification: Verification): Verdict {
       return {
         ...base,
         outcome: 'undetermined',
-        reasons: whyUndetermined(trouble),
+        reasons: trouble.length > 0 ? whyUndetermined(trouble) : openIn(evaluation).slice(0, TOLD),
         trouble: worst?.error.trouble ?? 'unreachable',
         ...(worst?.error.retryAfter === undefined ? {} : { retryAfter: worst.error.retryAfter }),
       };
@@ -89,29 +139,76 @@ function verdictOf(verification: Verification): Verdict {
   }
 }
 
+/** Who satisfied leaves; somebody whose signature holds and whom no leaf asks for is no signer here. */
+function signersOf(evaluation: Evaluation): readonly string[] {
+  const own = evaluation.outcome === 'satisfied' ? evaluation.by : [];
+  return [...own, ...evaluation.of.flatMap(signersOf)];
+}
+
+/** Why leaves are open although every place could be looked at: somebody else could not be asked. */
+function openIn({ outcome, of, because }: Evaluation): readonly string[] {
+  if (outcome !== 'undetermined') return [];
+  return of.length > 0 ? of.flatMap(openIn) : because === undefined ? [] : [because];
+}
+
+/** What trust policies say of the repository, where that satisfied leaves, or else failed them. */
+function notesOf(evaluation: Evaluation): readonly string[] {
+  const collect = (node: Evaluation): readonly string[] =>
+    node.of.length > 0
+      ? node.of.flatMap(collect)
+      : node.note !== undefined && node.outcome === evaluation.outcome
+        ? [node.note]
+        : [];
+  return collect(evaluation);
+}
+
 function whyUndetermined(trouble: Verification['trouble']): readonly string[] {
   const more = trouble.length - TOLD;
   return [
     ...trouble
       .slice(0, TOLD)
-      .map(({ place, error }) => `cannot look for signatures in ${place}: ${error.message}`),
-    ...(more > 0 ? [`nor in ${more} more places`] : []),
+      .map(({ place, error }) => `could not check ${place}: ${error.message}`),
+    ...(more > 0 ? [`nor ${more} more places`] : []),
   ];
 }
 
-function whyDenied({ findings, evidence, bounds }: Verification): readonly string[] {
+/**
+ * "Unsigned", "signed by someone else" and "signature invalid" are different news to the person who reads them:
+ * a publisher who never signed, a rule that names the wrong signer, somebody who tampers.
+ */
+function whyDenied({ findings, evidence, bounds, evaluation }: Verification): readonly string[] {
   const rejected = findings.filter((finding) => finding.outcome === 'rejected');
+  const strangers = rejected.filter(({ fault }) => fault === 'untrusted');
+  const reasons = [...new Set(reasonsOf(evaluation))];
+  const ruled = new Set(notesOf(evaluation));
+  // Where a trust policy alone decided, nobody looked for signatures, so there is nothing to say of them.
   const first =
-    evidence.length > 0
-      ? 'not enough valid signatures'
-      : rejected.length > 0
-        ? 'no valid signature'
-        : 'no signature';
-  const more = rejected.length - TOLD;
+    evidence.length > 0 || reasons.every((reason) => ruled.has(reason))
+      ? reasons.slice(0, TOLD)
+      : [
+          ...ruled,
+          strangers.length > 0
+            ? 'signed by someone else'
+            : rejected.length > 0
+              ? 'signature invalid'
+              : 'unsigned: no signature was found',
+        ];
+  // Of several that do not count, those of strangers explain most, and are told first.
+  const told = [...strangers, ...rejected.filter(({ fault }) => fault !== 'untrusted')];
+  const more = told.length - TOLD;
   return [
-    first,
-    ...rejected.slice(0, TOLD).map(({ place, text }) => `${place}: ${text}`),
+    ...first,
+    ...told.slice(0, TOLD).map(({ place, text }) => `${place}: ${text}`),
     ...(more > 0 ? [`${more} more do not count either`] : []),
     ...bounds.map((place) => `${place} holds more signatures than are looked at`),
   ];
+}
+
+/** Why leaves are not satisfied, in the order in which they are written. */
+function reasonsOf(evaluation: Evaluation): readonly string[] {
+  if (evaluation.outcome === 'satisfied') return [];
+  if (evaluation.of.length === 0) return [evaluation.because ?? 'not enough valid signatures'];
+  const below = evaluation.of.flatMap(reasonsOf);
+  // All alternatives may hold, and still not enough of them count.
+  return below.length > 0 || evaluation.because === undefined ? below : [evaluation.because];
 }

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Digest } from '../oci/digest.ts';
 import { formatRepository } from '../oci/reference.ts';
 import type { DecisionRecord, GrantKey, GrantKind, GrantRecord } from '../store/records.ts';
-import { GRANT_MEMORY } from './bounds.ts';
+import { atMost, GRANT_MEMORY } from './bounds.ts';
 import type { AdmissionParts } from './parts.ts';
 
 /** Keeps and finds what was decided. A disk that fails costs speed later, never an answer now. */
@@ -11,13 +11,19 @@ export interface Memory {
   /** Proven again when read; undefined also where the disk cannot be read. */
   findBytes(digest: Digest, maxBytes: number): Promise<Buffer | undefined>;
   keepBytes(digest: Digest, bytes: Buffer): Promise<void>;
+  /** What belongs to a manifest goes with it when room is made. */
+  link(manifest: Digest, members: readonly Digest[]): void;
+  /** What was attached to an image goes with it, unless it is more than that. */
+  attach(image: Digest, content: Digest): void;
   /** One transaction; an image's grants hold even where the disk fails. */
   record(decision: DecisionRecord): Promise<void>;
   findGrant(key: GrantKey, of: 'manifest' | 'blob'): Promise<GrantRecord | undefined>;
 }
 
-export function createMemory(parts: Pick<AdmissionParts, 'blobs' | 'records' | 'logger'>): Memory {
-  const grants = new LRUCache<string, GrantRecord>({ max: GRANT_MEMORY });
+export function createMemory(
+  parts: Pick<AdmissionParts, 'blobs' | 'images' | 'records' | 'logger'>,
+): Memory {
+  const grants = new LRUCache<string, GrantRecord>(atMost(GRANT_MEMORY));
 
   return {
     async findBytes(digest, maxBytes) {
@@ -34,6 +40,12 @@ export function createMemory(parts: Pick<AdmissionParts, 'blobs' | 'records' | '
       } catch (error) {
         parts.logger.error({ err: error, digest }, 'manifest not kept on disk');
       }
+    },
+    link(manifest, members) {
+      parts.images?.link(manifest, members);
+    },
+    attach(image, content) {
+      parts.images?.attach(image, content);
     },
     async record(decision) {
       for (const grant of decision.grants ?? []) {

@@ -2,10 +2,11 @@
 import type { Logger } from 'pino';
 import type { Repository, Reference } from '../oci/reference.ts';
 import type { Policy, Rule } from '../policy/rule.ts';
-import type { BlobStore } from '../store/blob-store.ts';
+import type { BlobStore, Images } from '../store/blob-store.ts';
 import type { Records } from '../store/records.ts';
 import type { TrustRoot } from '../trust/trust-root.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { JudgeParts } from './judge.ts';
 
 export interface AdmissionParts {
   readonly policy: Policy;
@@ -13,10 +14,16 @@ export interface AdmissionParts {
   /** By canonical registry name; nothing else is ever contacted. */
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly blobs: BlobStore;
+  /** Told what belongs together and what is pulled; absent where nothing is kept for long. */
+  readonly images?: Images;
   readonly records: Records;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly logger: Pick<Logger, 'warn' | 'error'>;
+  /** Asks whether certificates were taken back; absent: nobody is asked. */
+  readonly revocation?: JudgeParts['revocation'];
+  /** Blobs fetched ahead at a time; absent: none. */
+  readonly prefetch?: number;
   /** Look at every signature even when the requirement is satisfied. */
   readonly exhaustive?: boolean;
 }
@@ -28,6 +35,8 @@ export interface Ask {
   readonly repository: Repository;
   readonly rule: Rule;
   readonly upstream: Upstream;
+  /** The same, for looking at the image's signatures: the rule may have them in another repository. */
+  readonly signatures: Upstream;
   /** How many attachments lead here. */
   readonly depth: number;
 }

@@ -4,6 +4,7 @@ import { digestMatches, type Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { Answer, SignatureSource, SourceManifest } from '../verify/signature-source.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { KEPT_CONTENT } from './bounds.ts';
 import { isUpstreamError, sourceFailure } from './trouble.ts';
 
 /** A source that keeps what it fetched, so that signatures which counted can be served from the cache. */
@@ -20,6 +21,7 @@ export function createUpstreamSource(
   const { path } = repository;
   const manifests = new Map<Digest, SourceManifest>();
   const contents = new Map<Digest, Buffer>();
+  let left = KEPT_CONTENT;
 
   async function manifest(
     reference: Digest | string,
@@ -43,7 +45,11 @@ export function createUpstreamSource(
     if (!digestMatches(read.value, digest)) {
       return { kind: 'refused', reason: `its content is not what ${digest} names` };
     }
-    contents.set(digest, read.value);
+    // What is kept is kept until the decision, and whoever pushes junk decides how much there is.
+    if (size <= left) {
+      left -= size;
+      contents.set(digest, read.value);
+    }
     return read;
   }
 
@@ -78,13 +84,13 @@ async function readBlob(
   size: number,
   signal: AbortSignal,
 ): Promise<Buffer> {
-  const stream = await upstream.openBlob(path, digest, { signal });
+  const stream = await upstream.openBlob(path, digest, { signal, size });
   const chunks: Buffer[] = [];
   let length = 0;
   try {
     for await (const chunk of stream.body) {
       length += chunk.length;
-      chunks.push(chunk);
+      chunks.push(Buffer.from(chunk));
       if (length > size) break;
     }
   } finally {

@@ -1,16 +1,13 @@
-/** From a YAML file to one frozen, checked {@link Config}, or to every mistake with its line. */
-import { readFileSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import type { Config, TrustRootConfig } from './config.ts';
-import { MAX_CONFIG_BYTES, parseConfigDocument } from './document.ts';
+/** From a YAML file and what it includes to one frozen, checked {@link Config}, or to every mistake with its line. */
+import { resolve } from 'node:path';
+import type { Config } from './config.ts';
+import { findIncluded } from './include.ts';
+import { merge, type Merged } from './merge.ts';
 import { ConfigError, type Finding, type Problem } from './problem.ts';
-import type { RawConfig, RawTrustRoot } from './raw.ts';
-import { readRules } from './rules.ts';
-import { describeSchemaErrors } from './schema-message.ts';
-import { validateConfig } from './schema.ts';
-import { describeFileError, readableFile, textFile, type Section } from './section.ts';
+import type { RawConfig } from './raw.ts';
+import { readableFile, type Section } from './section.ts';
+import { inOrder, readIncluded, readMain } from './source.ts';
 import { parseSize } from './units.ts';
-import { readUpstreams } from './upstreams.ts';
 
 export interface LoadOptions {
   /** Where `${NAME}` is looked up. */
@@ -22,66 +19,53 @@ export interface LoadOptions {
 }
 
 /**
- * Reads a configuration. Files that it names are relative to its own folder; `cache.path`, which the program writes,
- * is relative to the working directory.
+ * Reads a configuration. Files that it names are relative to the folder of the file that names them; `cache.path`, which
+ * the program writes, is relative to the working directory.
  * @throws {ConfigError} with every mistake that could be found.
  */
 export function loadConfig(file: string, options: LoadOptions): Config {
-  const document = parseConfigDocument(readText(file), file);
   const problems: Problem[] = [];
-  const report: Section['report'] = (path, message, at) => {
-    problems.push(document.problem(path, message, at));
-  };
-  const reportAll = (findings: readonly Finding[]): void => {
-    for (const { path, message, at } of findings) report(path, message, at);
-  };
-
-  const result = validateConfig(document.value);
-  if (!result.ok) {
-    reportAll(describeSchemaErrors(result.errors, document.value));
-    throw new ConfigError(file, inOrder(problems));
+  const { env } = options;
+  const main = readMain(file, env, problems);
+  const included = findIncluded(main.section, main.raw.include)
+    .map((name) => readIncluded(name, env, problems))
+    .filter((source) => source !== undefined);
+  // What a file that could not be read would have defined is not missing.
+  if (problems.length > 0) throw new ConfigError(file, inOrder(problems));
+  const merged = merge(main, included);
+  const config = build(main.section, main.raw, merged, file, options.cwd ?? process.cwd());
+  if (problems.length === 0) {
+    for (const finding of options.inspect?.(config) ?? []) merged.report(finding);
   }
-  const section: Section = { folder: dirname(resolve(file)), env: options.env, report };
-  const config = build(section, result.raw, file, options.cwd ?? process.cwd());
-  if (problems.length === 0) reportAll(options.inspect?.(config) ?? []);
   if (problems.length > 0) throw new ConfigError(file, inOrder(problems));
   return deepFreeze(config);
 }
 
-function readText(file: string): string {
-  const refuse = (message: string): ConfigError =>
-    new ConfigError(file, [{ path: '', line: 1, column: 1, message }]);
-  let bytes: Buffer;
-  try {
-    if (statSync(file).size > MAX_CONFIG_BYTES) throw refuse('expected at most 1MiB');
-    bytes = readFileSync(file);
-  } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    throw refuse(`cannot be read: ${describeFileError(error)}`);
-  }
-  if (bytes.length > MAX_CONFIG_BYTES) throw refuse('expected at most 1MiB');
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw refuse('expected UTF-8 text');
-  }
-}
-
-function build(section: Section, raw: RawConfig, file: string, cwd: string): Config {
+function build(
+  section: Section,
+  raw: RawConfig,
+  merged: Merged,
+  file: string,
+  cwd: string,
+): Config {
   const { listen, admin, cache } = raw;
   if (listen.port !== 0 && listen.port === admin.port) {
     section.report(['admin', 'port'], `expected another port than listen.port, ${listen.port}`);
   }
   return {
     file: resolve(file),
-    listen: { host: listen.host, port: listen.port, tls: readTls(section, listen.tls) },
+    included: merged.included,
+    listen: { ...listen, tls: readTls(section, listen.tls) },
     admin: { host: admin.host, port: admin.port },
-    cache: { path: resolve(cwd, cache.path), maxSize: parseSize(cache.maxSize) },
-    upstreams: readUpstreams(section, raw.upstreams),
-    trustRoots: Object.entries(raw.trustRoots).map(([name, root]) =>
-      readTrustRoot(section, name, root),
-    ),
-    policies: readRules(section, raw.policies, Object.keys(raw.trustRoots)),
+    cache: {
+      path: resolve(cwd, cache.path),
+      maxSize: parseSize(cache.maxSize),
+      keep: cache.keep,
+      prefetch: cache.prefetch,
+    },
+    upstreams: merged.upstreams,
+    trustRoots: merged.trustRoots,
+    policies: merged.policies,
     log: { level: raw.log.level },
   };
 }
@@ -94,18 +78,9 @@ function readTls(section: Section, tls: RawConfig['listen']['tls']): Config['lis
   };
 }
 
-function readTrustRoot(section: Section, name: string, raw: RawTrustRoot): TrustRootConfig {
-  const files = raw.publicKeys.map((key, index) =>
-    textFile(section, ['trustRoots', name, 'publicKeys', index], key),
-  );
-  return { name, kind: 'public-keys', files };
-}
-
-function inOrder(problems: readonly Problem[]): readonly Problem[] {
-  return problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
-}
-
 function deepFreeze<T>(value: T): T {
+  // The content of a file: an array of bytes cannot be frozen, and Object.freeze throws.
+  if (ArrayBuffer.isView(value)) return value;
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);
     for (const part of Object.values(value)) deepFreeze(part);

@@ -1,4 +1,4 @@
-/** What is wrong with a configuration file, and where. */
+/** What is wrong with a configuration, and where. */
 
 /** Keys and indices from the root of the document to a node. */
 export type NodePath = readonly (string | number)[];
@@ -11,8 +11,10 @@ export interface Finding {
   readonly at?: 'key' | 'value';
 }
 
-/** One mistake in a configuration file. */
+/** One mistake in a configuration file, or in one that it includes. */
 export interface Problem {
+  /** The included file that it is in; absent for the file that includes. */
+  readonly file?: string;
   /** Where in the document, as in `policies[0].require`; '' for the document as a whole. */
   readonly path: string;
   /** One-based. */
@@ -26,6 +28,7 @@ export interface Problem {
 /** A configuration that cannot be used, with every mistake that was found. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
+  /** The file that was asked for. */
   readonly file: string;
   readonly problems: readonly Problem[];
 
@@ -39,9 +42,9 @@ export class ConfigError extends Error {
 /** A line for each problem: `FILE:LINE:COLUMN path: message`. */
 export function describeProblems(problems: readonly Problem[], file: string): string {
   return problems
-    .map(({ path, line, column, message }) => {
+    .map(({ file: included, path, line, column, message }) => {
       const where = path === '' ? '' : ` ${path}:`;
-      return `${file}:${line}:${column}${where} ${message}`;
+      return `${included ?? file}:${line}:${column}${where} ${message}`;
     })
     .join('\n');
 }

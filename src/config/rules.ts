@@ -1,93 +1,116 @@
-/** The section `policies`: names that are unique, trust roots that exist, counts that can be met. */
-import type { RequirementConfig, RuleConfig } from './config.ts';
+/** The section `policies`: rules whose parts make sense together. */
+import { canonicalRegistry, parseRepository } from '../oci/reference.ts';
+import type { ReferenceConfig, RuleConfig, SignaturesConfig } from './config.ts';
 import type { NodePath } from './problem.ts';
 import type { RawRule } from './raw.ts';
+import { readRequirement, type RootKinds } from './requirements.ts';
 import type { Section } from './section.ts';
 import { suggest } from './suggest.ts';
 import { parseDuration } from './units.ts';
 
-/**
- * Reads every rule; mistakes are reported. The grammar of patterns is the policy's own to check.
- * @param roots names of the trust roots.
- */
+/** What rules may refer to. */
+export interface Surroundings {
+  readonly roots: RootKinds;
+  /** Canonical names. */
+  readonly upstreams: ReadonlySet<string>;
+}
+
+/** Reads every rule; mistakes are reported. The grammar of patterns is the policy's own to check. */
 export function readRules(
   section: Section,
   raw: readonly RawRule[],
-  roots: readonly string[],
+  around: Surroundings,
 ): readonly RuleConfig[] {
-  const first = new Map<string, number>();
-  return raw.map((rule, index) => {
-    const path = ['policies', index];
-    const twin = first.get(rule.name);
-    if (twin === undefined) first.set(rule.name, index);
-    else section.report([...path, 'name'], `policies[${twin}] has the same name`);
-    const match = typeof rule.match === 'string' ? [rule.match] : rule.match;
-    if (match.every((pattern) => pattern.startsWith('!'))) {
+  return raw.map((rule, index) => readRule(section, ['policies', index], rule, around));
+}
+
+function readRule(
+  section: Section,
+  path: NodePath,
+  rule: RawRule,
+  around: Surroundings,
+): RuleConfig {
+  const match = typeof rule.match === 'string' ? [rule.match] : rule.match;
+  if (match.every((pattern) => pattern.startsWith('!'))) {
+    section.report(
+      [...path, 'match'],
+      'expected at least one pattern that includes (a leading ! excludes)',
+    );
+  }
+  const { name, insecureAcceptAnything, reject, require, signatures, tags, mode } = rule;
+  return {
+    name,
+    match,
+    insecureAcceptAnything,
+    reject,
+    require:
+      require === undefined
+        ? undefined
+        : readRequirement(section, [...path, 'require'], require, around.roots),
+    signatures: readSignatures(section, path, rule, signatures, around),
+    tags: { refresh: parseDuration(tags.refresh), maxStale: parseDuration(tags.maxStale) },
+    mode,
+  };
+}
+
+function readSignatures(
+  section: Section,
+  path: NodePath,
+  rule: RawRule,
+  signatures: RawRule['signatures'],
+  around: Surroundings,
+): SignaturesConfig | undefined {
+  if (signatures === undefined) return undefined;
+  const at = [...path, 'signatures'];
+  if (rule.require === undefined) {
+    section.report(at, '"signatures" has no meaning without "require"', 'key');
+  }
+  const { repository, reference } = signatures;
+  if (repository !== undefined) {
+    checkRepository(section, [...at, 'repository'], repository, around.upstreams);
+  }
+  if (reference !== undefined) checkReference(section, [...at, 'reference'], reference);
+  return signatures;
+}
+
+/** A repository, or one with `/**` at its end, of a registry that may be asked. */
+function checkRepository(
+  section: Section,
+  path: NodePath,
+  text: string,
+  upstreams: ReadonlySet<string>,
+): void {
+  const [first = '', ...rest] = text.replace(/\/\*\*$/, '').split('/');
+  const registry = canonicalRegistry(first);
+  try {
+    // What takes the place of ** makes a name of what may be a registry alone.
+    parseRepository(registry, [...rest, ...(text.endsWith('/**') ? ['name'] : [])].join('/'));
+  } catch {
+    section.report(
+      path,
+      `expected a repository such as registry.example/signatures or registry.example/signatures/**, got ${JSON.stringify(text)}`,
+    );
+    return;
+  }
+  if (upstreams.has(registry)) return;
+  section.report(
+    path,
+    `the registry ${JSON.stringify(registry)} is no upstream${suggest(registry, upstreams)}`,
+  );
+}
+
+function checkReference(section: Section, path: NodePath, reference: ReferenceConfig): void {
+  if (typeof reference === 'string') return;
+  for (const key of ['prefix', 'signedPrefix'] as const) {
+    const text = reference.remap[key];
+    const [first = '', ...rest] = text.split('/');
+    try {
+      parseRepository(first, [...rest, 'name'].join('/'));
+    } catch {
       section.report(
-        [...path, 'match'],
-        'expected at least one pattern that includes (a leading ! excludes)',
+        [...path, 'remap', key],
+        `expected a registry or a registry with a path, such as registry.example/mirror, got ${JSON.stringify(text)}`,
       );
     }
-    if (rule.require !== undefined) {
-      checkRequirement(section, [...path, 'require'], rule.require, roots);
-    }
-    return {
-      name: rule.name,
-      match,
-      insecureAcceptAnything: rule.insecureAcceptAnything,
-      reject: rule.reject,
-      require: rule.require,
-      tags: {
-        refresh: parseDuration(rule.tags.refresh),
-        maxStale: parseDuration(rule.tags.maxStale),
-      },
-      mode: rule.mode,
-    };
-  });
-}
-
-function checkRequirement(
-  section: Section,
-  path: NodePath,
-  requirement: RequirementConfig,
-  roots: readonly string[],
-): void {
-  if ('key' in requirement) {
-    checkTrustRoot(section, [...path, 'key', 'trustRoot'], requirement.key.trustRoot, roots);
-  } else if ('allOf' in requirement) {
-    checkAll(section, [...path, 'allOf'], requirement.allOf, roots);
-  } else if ('anyOf' in requirement) {
-    checkAll(section, [...path, 'anyOf'], requirement.anyOf, roots);
-  } else {
-    const { count, of } = requirement.atLeast;
-    if (count > of.length) {
-      section.report(
-        [...path, 'atLeast', 'count'],
-        `expected a count from 1 to ${of.length}, the number of alternatives, got ${count}`,
-      );
-    }
-    checkAll(section, [...path, 'atLeast', 'of'], of, roots);
   }
-}
-
-function checkAll(
-  section: Section,
-  path: NodePath,
-  requirements: readonly RequirementConfig[],
-  roots: readonly string[],
-): void {
-  for (const [index, requirement] of requirements.entries()) {
-    checkRequirement(section, [...path, index], requirement, roots);
-  }
-}
-
-function checkTrustRoot(
-  section: Section,
-  path: NodePath,
-  name: string,
-  roots: readonly string[],
-): void {
-  if (roots.includes(name)) return;
-  const hint = roots.length === 0 ? ': the section trustRoots is empty' : suggest(name, roots);
-  section.report(path, `unknown trust root ${JSON.stringify(name)}${hint}`);
 }

@@ -4,9 +4,6 @@ import { isJsonObject, type JsonObject } from '../oci/json.ts';
 import type { Finding, NodePath } from './problem.ts';
 import { suggest } from './suggest.ts';
 
-/** Words of the contract whose time has not come; as keys of trust roots and requirements. */
-const LATER = new Set(['sigstore', 'notation']);
-
 const TYPES: Readonly<Record<string, string>> = {
   object: 'a mapping',
   array: 'a list',
@@ -23,6 +20,15 @@ const PATTERNS: Readonly<Record<string, { readonly expected: string; readonly se
   Size: { expected: 'a size such as 512MiB, 20GiB' },
   Name: { expected: 'a name without control characters' },
   Patterns: { expected: 'a pattern that includes (a leading ! only excludes, in a list)' },
+  Refresh: { expected: 'a duration such as 24h, or never' },
+  Date: { expected: 'a date such as 2026-01-31 or 2026-01-31T12:00:00Z' },
+  'Internal location': {
+    expected:
+      'a path such as /internal/blobs/, of letters, digits, "-", "_", "~" and "." between slashes, and not below /v2/',
+  },
+  Target: { expected: 'the name of a target such as trusted_root.json' },
+  'Sigstore root': { expected: 'public-good, github or a mapping' },
+  Reference: { expected: 'exact, repository or a mapping with remap' },
   'Password variable': {
     expected:
       'an environment variable such as ${REGISTRY_PASSWORD} (a password itself belongs in a passwordFile)',
@@ -44,6 +50,8 @@ export function describeSchemaErrors(
   const explained = new Set(
     unknown.filter((error) => suggestionFor(error) !== '').map(({ instancePath }) => instancePath),
   );
+  // What is no mapping at all has not chosen wrongly.
+  for (const { keyword, instancePath } of own) if (keyword === 'type') explained.add(instancePath);
   return own
     .filter((error) => !isChoice(error) || !explained.has(error.instancePath))
     .map((error) => describe(error, pathOf(error.instancePath, value)));
@@ -52,10 +60,7 @@ export function describeSchemaErrors(
 function describe(error: ErrorObject, path: NodePath): Finding {
   if (error.keyword === 'additionalProperties') {
     const key = String(error.params['additionalProperty']);
-    const later = LATER.has(key) && Object.hasOwn(error.parentSchema ?? {}, 'minProperties');
-    const message = later
-      ? `"${key}" is not supported by this version`
-      : `unknown key ${quote(key)}${suggestionFor(error)}`;
+    const message = `unknown key ${quote(key)}${suggestionFor(error)}`;
     return { path: [...path, key], message, at: 'key' };
   }
   return { path, message: messageOf(error) };
@@ -113,13 +118,25 @@ function expectedOne({ parentSchema, data }: ErrorObject): string {
   const schema: JsonObject = parentSchema ?? {};
   const branches: unknown = schema['oneOf'];
   const choices = Array.isArray(branches)
-    ? branches.map((branch: unknown) => strings(isJsonObject(branch) ? branch['required'] : []))
-    : knownKeys(schema).map((key) => [key]);
+    ? branches.map(choiceOf).filter(({ keys }) => keys.length > 0)
+    : knownKeys(schema).map((key) => ({ words: key, keys: [key] }));
   const present = isJsonObject(data) ? Object.keys(data) : [];
-  const got = [...new Set(choices.flat())].filter((key) => present.includes(key));
-  const expected = choices.map((keys) => keys.join(' with ')).join(', ');
+  const keys = choices.flatMap((choice) => choice.keys);
+  const got = [...new Set(keys)].filter((key) => present.includes(key));
+  const expected = choices.map(({ words }) => words).join(', ');
   const all = choices.length === 1 ? 'expected' : 'expected exactly one of';
   return `${all} ${expected}; got ${got.length === 0 ? 'none' : got.join(' and ')}`;
+}
+
+/** One alternative of a oneOf: its title, or the keys that it wants. A word instead of a mapping wants none. */
+function choiceOf(branch: unknown): { readonly words: string; readonly keys: readonly string[] } {
+  const schema = isJsonObject(branch) ? branch : {};
+  const more: readonly unknown[] = Array.isArray(schema['anyOf']) ? schema['anyOf'] : [];
+  const keys = [schema, ...more].flatMap((part) =>
+    strings(isJsonObject(part) ? part['required'] : []),
+  );
+  const title = schema['title'];
+  return { words: typeof title === 'string' ? title : keys.join(' with '), keys };
 }
 
 function expectedType(type: unknown, data: unknown): string {

@@ -1,6 +1,7 @@
 /** The published JSON Schema at work: ajv fills in defaults and says everything that is wrong. */
 import { readFileSync } from 'node:fs';
 import { Ajv, type AnySchema, type ErrorObject, type ValidateFunction } from 'ajv';
+import { isJsonObject } from '../oci/json.ts';
 import type { RawConfig } from './raw.ts';
 
 /** `config/countersign.schema.json`; the same place seen from `src/config/` and from `dist/config/`. */
@@ -11,6 +12,14 @@ export type SchemaResult =
   | { readonly ok: false; readonly errors: readonly ErrorObject[] };
 
 let compiled: ValidateFunction<RawConfig> | undefined;
+
+/** The keys of the top level. */
+export function configSections(): readonly string[] {
+  compiled ??= compile();
+  const schema: unknown = compiled.schema;
+  const sections = isJsonObject(schema) ? schema['properties'] : undefined;
+  return isJsonObject(sections) ? Object.keys(sections) : [];
+}
 
 /** Validates plain data and writes the defaults into it. */
 export function validateConfig(value: unknown): SchemaResult {
@@ -26,7 +35,7 @@ function compile(): ValidateFunction<RawConfig> {
     strict: true,
     // The alternatives of a oneOf require properties that the schema around them defines.
     strictRequired: false,
-    // `match` is a string or a list.
+    // `match` is a string or a list, a trust root a word or a mapping.
     allowUnionTypes: true,
     allErrors: true,
     useDefaults: true,

@@ -34,11 +34,25 @@ export function textFile(
   return { path: file, text: '' };
 }
 
-function whyUnreadable(file: string): string | undefined {
+/** {@link readableFile} with its bytes; none when it cannot be read. */
+export function bytesFile(
+  section: Section,
+  path: NodePath,
+  name: string,
+  maxBytes: number = MAX_FILE_BYTES,
+): { readonly path: string; readonly bytes: Buffer } {
+  const file = resolve(section.folder, name);
+  const reason = whyUnreadable(file, maxBytes);
+  if (reason === undefined) return { path: file, bytes: readFileSync(file) };
+  section.report(path, `cannot read ${file}: ${reason}`);
+  return { path: file, bytes: Buffer.alloc(0) };
+}
+
+function whyUnreadable(file: string, maxBytes: number = MAX_FILE_BYTES): string | undefined {
   try {
     const stats = statSync(file);
     if (!stats.isFile()) return 'it is not a regular file';
-    if (stats.size > MAX_FILE_BYTES) return 'it is larger than 1MiB';
+    if (stats.size > maxBytes) return `it is larger than ${maxBytes / 1024 / 1024}MiB`;
     accessSync(file, constants.R_OK);
     return undefined;
   } catch (error) {

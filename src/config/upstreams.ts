@@ -1,32 +1,37 @@
 /** The section `upstreams`: canonical names, origins without surprises, at most one default. */
 import { canonicalRegistry, isRegistryName } from '../oci/reference.ts';
-import type { UpstreamConfig } from './config.ts';
+import type { PlaceConfig, UpstreamConfig } from './config.ts';
 import { readCredentials } from './credentials.ts';
-import type { RawUpstream } from './raw.ts';
+import type { NodePath } from './problem.ts';
+import type { RawMirror, RawPlace, RawUpstream } from './raw.ts';
 import { readableFile, type Section } from './section.ts';
 
 const DOCKER_HUB = 'https://registry-1.docker.io';
 
-/** Reads every upstream; mistakes are reported, and what they leave is of no use. */
+/** Reads the upstreams of one file; mistakes are reported, and what they leave is of no use. */
 export function readUpstreams(
   section: Section,
   raw: Readonly<Record<string, RawUpstream>>,
 ): readonly UpstreamConfig[] {
   const names = new Map<string, string>();
-  let defaultName: string | undefined;
   return Object.entries(raw).map(([name, upstream]) => {
     checkName(section, name, names);
-    if (upstream.default) {
-      if (defaultName !== undefined) {
-        section.report(
-          ['upstreams', name, 'default'],
-          `only one upstream can be the default, and ${JSON.stringify(defaultName)} is`,
-        );
-      }
-      defaultName ??= name;
-    }
     return readUpstream(section, name, upstream);
   });
+}
+
+/** Whether an upstream says no more than its name. */
+export function isPlainUpstream(upstream: UpstreamConfig): boolean {
+  const { name, url, insecureHttp, caFile, credentials, privateHosts, mirrors } = upstream;
+  return (
+    url === defaultUrl(name) &&
+    !upstream.default &&
+    !insecureHttp &&
+    caFile === undefined &&
+    credentials === undefined &&
+    privateHosts.length === 0 &&
+    mirrors.length === 0
+  );
 }
 
 function checkName(section: Section, name: string, names: Map<string, string>): void {
@@ -49,6 +54,42 @@ function checkName(section: Section, name: string, names: Map<string, string>): 
 
 function readUpstream(section: Section, name: string, raw: RawUpstream): UpstreamConfig {
   const path = ['upstreams', name];
+  if (raw.url === undefined && raw.insecureHttp) {
+    section.report([...path, 'insecureHttp'], NEEDLESS_HTTP);
+  }
+  const place = readPlace(section, path, raw);
+  const mirrors = raw.mirrors.map((mirror, index) =>
+    readMirror(section, [...path, 'mirrors', index], mirror),
+  );
+  const url = raw.url === undefined ? defaultUrl(name) : place.url;
+  checkMirrors(section, path, url, mirrors);
+  return { ...place, name, url, default: raw.default, mirrors };
+}
+
+function readMirror(section: Section, path: NodePath, raw: RawMirror): PlaceConfig {
+  if (typeof raw !== 'string') return readPlace(section, path, raw);
+  const url = readUrl(section, path, raw, false);
+  return { url, insecureHttp: false, caFile: undefined, credentials: undefined, privateHosts: [] };
+}
+
+/** A place that is there twice would be asked again right after it failed. */
+function checkMirrors(
+  section: Section,
+  path: NodePath,
+  own: string,
+  mirrors: readonly PlaceConfig[],
+): void {
+  const seen = new Set([own]);
+  for (const [index, { url }] of mirrors.entries()) {
+    if (url !== '' && seen.has(url)) {
+      section.report([...path, 'mirrors', index], `${url} is asked already`);
+    }
+    seen.add(url);
+  }
+}
+
+/** What upstreams and mirrors have in common; a url that is not there is ''. */
+function readPlace(section: Section, path: NodePath, raw: RawPlace): PlaceConfig {
   const caFile =
     raw.tls === undefined
       ? undefined
@@ -62,9 +103,7 @@ function readUpstream(section: Section, name: string, raw: RawUpstream): Upstrea
     }
   }
   return {
-    name,
-    url: readUrl(section, name, raw),
-    default: raw.default,
+    url: raw.url === undefined ? '' : readUrl(section, [...path, 'url'], raw.url, raw.insecureHttp),
     insecureHttp: raw.insecureHttp,
     caFile,
     credentials:
@@ -75,16 +114,15 @@ function readUpstream(section: Section, name: string, raw: RawUpstream): Upstrea
   };
 }
 
-function readUrl(section: Section, name: string, raw: RawUpstream): string {
-  const path = ['upstreams', name];
-  if (raw.url === undefined) {
-    if (raw.insecureHttp) section.report([...path, 'insecureHttp'], NEEDLESS_HTTP);
-    return name === 'docker.io' ? DOCKER_HUB : `https://${name}`;
-  }
-  const url = URL.parse(raw.url);
-  const mistake = url === null ? NOT_A_URL : urlMistake(url, raw.insecureHttp);
-  if (mistake !== undefined) section.report([...path, 'url'], mistake);
+function readUrl(section: Section, path: NodePath, text: string, insecureHttp: boolean): string {
+  const url = URL.parse(text);
+  const mistake = url === null ? NOT_A_URL : urlMistake(url, insecureHttp);
+  if (mistake !== undefined) section.report(path, mistake);
   return url?.origin ?? '';
+}
+
+function defaultUrl(name: string): string {
+  return name === 'docker.io' ? DOCKER_HUB : `https://${name}`;
 }
 
 const NOT_A_URL = 'expected a URL such as https://registry.example:8443';

@@ -1,9 +1,9 @@
-/** GET and HEAD of blobs: under a grant only, whole or in one range, from the cache or while it fills. */
+/** GET and HEAD of blobs: under a grant only, whole or in ranges, from the cache or while it fills. */
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { GrantedBlob, OpenedBlob } from '../admission/blobs.ts';
 import { formatRepository } from '../oci/reference.ts';
 import { report } from './audit.ts';
-import { parseByteRange, type ByteRange } from './byte-range.ts';
+import { answerBlob, handOverBlob, type BlobAnswer } from './blob-answer.ts';
 import { ClientGone, pump } from './pump.ts';
 import { toRegistryError, writeError } from './registry-error.ts';
 import type { Route } from './route.ts';
@@ -29,38 +29,19 @@ export async function serveBlob(exchange: Exchange, route: BlobRoute): Promise<v
     );
     return;
   }
-  const etag = `"${digest}"`;
-  headers['docker-content-digest'] = digest;
-  headers.etag = etag;
-  headers['accept-ranges'] = 'bytes';
-  if (request.headers['if-none-match'] === etag) {
-    response.writeHead(304, headers).end();
+  const answer = answerBlob(request.headers, blob);
+  const { status, body } = answer;
+  if (body === undefined || request.method === 'HEAD') {
+    response.writeHead(status, { ...headers, ...answer.headers }).end();
     return;
   }
-  const condition = request.headers['if-range'];
-  const wanted = condition === undefined || condition === etag ? request.headers.range : undefined;
-  const range = parseByteRange(wanted, blob.size);
-  if (range === 'unsatisfiable') {
-    headers['content-range'] = `bytes */${blob.size}`;
-    headers['content-length'] = 0;
-    response.writeHead(416, headers).end();
+  const location = await exchange.handover?.offer(blob);
+  if (location !== undefined) {
+    response.writeHead(200, { ...headers, ...handOverBlob(blob, location) }).end();
     return;
   }
-  // Docker's and everybody's type for blobs; what the manifest calls it is the manifest's business.
-  headers['content-type'] = 'application/octet-stream';
-  if (range === undefined) {
-    headers['content-length'] = blob.size;
-  } else {
-    headers['content-length'] = range.end - range.start;
-    headers['content-range'] = `bytes ${range.start}-${range.end - 1}/${blob.size}`;
-  }
-  const status = range === undefined ? 200 : 206;
-  if (request.method === 'HEAD') {
-    response.writeHead(status, headers).end();
-    return;
-  }
-  await sendBlob(exchange, route, blob, range ?? { start: 0, end: blob.size }, () => {
-    response.writeHead(status, headers);
+  await sendBlob(exchange, route, blob, body, () => {
+    response.writeHead(status, { ...headers, ...answer.headers });
   });
 }
 
@@ -68,7 +49,7 @@ async function sendBlob(
   exchange: Exchange,
   route: BlobRoute,
   blob: GrantedBlob,
-  range: ByteRange,
+  body: NonNullable<BlobAnswer['body']>,
   begin: () => void,
 ): Promise<void> {
   const { response, observer } = exchange;
@@ -79,8 +60,8 @@ async function sendBlob(
   try {
     opened = await blob.open();
     if (response.destroyed) return;
-    const sent = await pump(opened.reader, response, range, begin);
-    response.end();
+    const sent = await pump(opened.reader, response, body, begin);
+    response.end(body.tail);
     observer.blobServed(opened.cached ? 'cache' : 'fill', sent);
   } catch (error) {
     if (!(error instanceof ClientGone || response.destroyed)) fail(exchange, route, blob, error);

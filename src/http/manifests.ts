@@ -6,6 +6,9 @@ import { toRegistryError, warningHeader, writeError } from './registry-error.ts'
 import type { Route } from './route.ts';
 import type { Exchange } from './serving.ts';
 
+/** Bytes up to which copying is cheaper than a second piece to write. */
+const IN_ONE_PIECE = 64 * 1024;
+
 type ManifestRoute = Extract<Route, { kind: 'manifest' }>;
 
 export async function serveManifest(exchange: Exchange, route: ManifestRoute): Promise<void> {
@@ -15,8 +18,10 @@ export async function serveManifest(exchange: Exchange, route: ManifestRoute): P
   const decision = serving.admission.peek(reference) ?? (await serving.admission.admit(reference));
   const headers: OutgoingHttpHeaders =
     namespace === undefined ? {} : { 'oci-namespace': namespace };
-  if (decision.outcome === 'admitted') writeManifest(exchange, decision, headers);
-  else writeError(request, response, toRegistryError(decision, 'manifest'), headers);
+  if (decision.outcome === 'admitted') {
+    writeManifest(exchange, decision, headers);
+    if (request.method === 'GET') serving.admission.prefetch(reference, decision);
+  } else writeError(request, response, toRegistryError(decision, 'manifest'), headers);
   report(exchange, route, decision, performance.now() - started);
 }
 
@@ -37,5 +42,8 @@ function writeManifest(
   headers['content-type'] = mediaType;
   headers['content-length'] = bytes.length;
   response.writeHead(200, headers);
-  response.end(request.method === 'HEAD' ? undefined : bytes);
+  if (request.method === 'HEAD') response.end();
+  // As text of one byte a character it leaves in one piece with its headers.
+  else if (bytes.length <= IN_ONE_PIECE) response.end(bytes.toString('latin1'), 'latin1');
+  else response.end(bytes);
 }

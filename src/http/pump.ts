@@ -1,60 +1,72 @@
 /** Bytes from a blob to a client: read into a buffer, written from it, nothing in between. */
 import type { ServerResponse } from 'node:http';
 import type { BlobReader } from '../store/blob-store.ts';
-import type { ByteRange } from './byte-range.ts';
+import {
+  ENCRYPTED_BUFFER,
+  giveBuffer,
+  loseBuffer,
+  SMALLEST_BUFFER,
+  takeBuffer,
+} from './buffers.ts';
+import type { Part } from './multipart.ts';
 
-/**
- * Bytes of the buffer. On two cores one of 1 MiB moved more than two of 256 or 512 KiB in turn: the kernel copies either
- * way, and fewer turns of the event loop are worth more than reading ahead of a page cache.
- */
-const BUFFER = 1024 * 1024;
-/** Milliseconds in which a client must take one buffer: 8 KiB a second, less is nobody who pulls. */
+/** Milliseconds in which a client must take what is in its buffer, whatever its size: longer is nobody who pulls. */
 const WRITE_TIMEOUT = 120_000;
-/** Buffers kept for the next request; more requests than that allocate theirs. */
-const KEPT_BUFFERS = 64;
-
-const spare: Buffer[] = [];
+/** Milliseconds for one buffer after which a client is a slow one, and a small buffer does for it. */
+const SLOW = 1000;
 
 /** The client went away; nobody is to blame. */
 export class ClientGone extends Error {
   override readonly name = 'ClientGone';
 }
 
+export interface Body {
+  readonly parts: Iterable<Part>;
+  /** Bytes of all of it. */
+  readonly length: number;
+}
+
 /**
- * Sends a range of the blob. `begin` is called when the first bytes are there, so that a blob that cannot be had is
- * still answered with an error; after it the only honest answer to a failure is a short body.
- * @returns bytes written.
+ * Sends ranges of the blob, each after its head. `begin` is called when the first bytes are there, so that a blob that
+ * cannot be had is still answered with an error; after it the only honest answer to a failure is a short body.
+ * @returns bytes of the blob that were written.
  * @throws what the reader throws, or {@link ClientGone}.
  */
 export async function pump(
   reader: BlobReader,
   response: ServerResponse,
-  { start, end }: ByteRange,
+  { parts, length }: Body,
   begin: () => void,
 ): Promise<number> {
-  const buffer = spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER);
-  let position = start;
-  while (position < end) {
-    const length = await readInto(reader, buffer, position, end);
-    if (length === 0) throw new Error('the blob ended before its size');
-    if (position === start) begin();
-    position += length;
-    await write(response, buffer.subarray(0, length));
+  const encrypted = response.socket !== null && 'encrypted' in response.socket;
+  let buffer = takeBuffer(encrypted ? Math.min(length, ENCRYPTED_BUFFER) : length);
+  let sent = 0;
+  try {
+    for (const { head, start, end } of parts) {
+      let filled = buffer.write(head, 'latin1');
+      for (let position = start; position < end;) {
+        const room = Math.min(buffer.length - filled, end - position);
+        const bytes = await reader.read(buffer.subarray(filled, filled + room), position);
+        if (bytes === 0) throw new Error('the blob ended before its size');
+        if (sent === 0) begin();
+        position += bytes;
+        sent += bytes;
+        const begun = performance.now();
+        await write(response, buffer.subarray(0, filled + bytes));
+        filled = 0;
+        if (buffer.length > SMALLEST_BUFFER && performance.now() - begun > SLOW) {
+          giveBuffer(buffer);
+          buffer = takeBuffer(SMALLEST_BUFFER);
+        }
+      }
+    }
+  } catch (error) {
+    loseBuffer(buffer);
+    throw error;
   }
-  if (start === end) begin();
-  // After a failure it is left to the collector: nobody knows what a broken connection still holds on to.
-  if (spare.length < KEPT_BUFFERS) spare.push(buffer);
-  return position - start;
-}
-
-function readInto(
-  reader: BlobReader,
-  buffer: Buffer,
-  position: number,
-  end: number,
-): Promise<number> {
-  const wanted = end - position;
-  return reader.read(wanted < buffer.length ? buffer.subarray(0, wanted) : buffer, position);
+  giveBuffer(buffer);
+  if (sent === 0) begin();
+  return sent;
 }
 
 /** Resolves when the bytes have left the buffer. */

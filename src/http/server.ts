@@ -1,7 +1,10 @@
 /** The `/v2/` surface: fastify around handlers that each answer one kind of route. */
 import type { AddressInfo } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Digest } from '../oci/digest.ts';
 import { serveBlob } from './blobs.ts';
+import { answerClientError, MAX_HEADER_BYTES } from './client-error.ts';
+import { Handover } from './handover.ts';
 import { serveManifest } from './manifests.ts';
 import { serveReferrers } from './referrers.ts';
 import { METHOD_NOT_ALLOWED, writeError, type RegistryError } from './registry-error.ts';
@@ -15,6 +18,8 @@ export interface RegistryServerOptions extends Pick<Exchange, 'observer' | 'logg
   readonly port: number;
   /** PEM. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
+  /** Where nginx, in front, finds a blob of the cache, for X-Accel-Redirect; absent: every byte is sent from here. */
+  readonly locate?: ((digest: Digest) => string) | undefined;
   /** The rules in force; asked once for each request. */
   readonly current: () => Serving;
 }
@@ -32,6 +37,7 @@ const GRACE = 5_000;
 /** @throws when it cannot listen. */
 export async function startRegistryServer(options: RegistryServerOptions): Promise<RegistryServer> {
   const app = createApp(options);
+  const handover = options.locate === undefined ? undefined : new Handover(options.locate);
   await registerTagLists(app, options.current);
   app.addHook('onRequest', refuseOtherMethods);
   app.setErrorHandler((error, request, reply) => {
@@ -43,10 +49,16 @@ export async function startRegistryServer(options: RegistryServerOptions): Promi
   app.route({
     method: ['GET', 'HEAD'],
     url: '*',
-    handler: (request, reply) => handle(options, request, reply),
+    handler: (request, reply) => handle(options, handover, request, reply),
   });
   await app.listen({ host: options.host, port: options.port });
-  return { url: urlOf(app, options), close: () => closeWithGrace(app) };
+  return {
+    url: urlOf(app, options),
+    close: async () => {
+      await closeWithGrace(app);
+      await handover?.close();
+    },
+  };
 }
 
 function createApp({ tls }: RegistryServerOptions): FastifyInstance {
@@ -54,17 +66,19 @@ function createApp({ tls }: RegistryServerOptions): FastifyInstance {
     logger: false,
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
+    clientErrorHandler: answerClientError,
     frameworkErrors: (_error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
       reply.hijack();
       const message = 'the path is not a valid one';
       writeError(request.raw, reply.raw, { status: 400, code: 'NAME_INVALID', message });
     },
   } as const;
-  if (tls === undefined) return fastify(common);
+  const http = { maxHeaderSize: MAX_HEADER_BYTES };
+  if (tls === undefined) return fastify({ ...common, http });
   // The servers differ in type only; the handlers use what they share.
   return fastify({
     ...common,
-    https: { ...tls, minVersion: 'TLSv1.2' },
+    https: { ...tls, ...http, minVersion: 'TLSv1.2' },
   });
 }
 
@@ -80,12 +94,13 @@ function refuseOtherMethods(request: FastifyRequest, reply: FastifyReply, done: 
 
 async function handle(
   options: RegistryServerOptions,
+  handover: Handover | undefined,
   { raw: request }: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const { observer, logger, current } = options;
   const response = reply.raw;
-  const exchange: Exchange = { request, response, serving: current(), observer, logger };
+  const exchange: Exchange = { request, response, serving: current(), observer, handover, logger };
   const route = parseRoute(request.url ?? '', exchange.serving.upstreams);
   if ('kind' in route && route.kind === 'tags') {
     response.once('finish', () => {

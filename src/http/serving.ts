@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Dispatcher } from 'undici';
 import type { Admission } from '../admission/admission.ts';
+import type { Handover } from './handover.ts';
 import type { UpstreamNames } from './route.ts';
 
 /** One set of rules and upstreams; a reload puts another in its place, requests under way keep theirs. */
@@ -54,5 +55,7 @@ export interface Exchange {
   readonly response: ServerResponse;
   readonly serving: Serving;
   readonly observer: Observer;
+  /** There where a server in front sends blobs itself. */
+  readonly handover: Handover | undefined;
   readonly logger: Pick<Logger, 'warn' | 'error' | 'debug'>;
 }

@@ -10,6 +10,8 @@ export interface Metrics {
   readonly request: (route: string, status: number) => void;
   readonly blobBytesServed: (source: 'cache' | 'fill', bytes: number) => void;
   readonly digestMismatch: (upstream: string) => void;
+  /** A blob that the disk would not take, served without being kept. */
+  readonly blobUnkept: () => void;
   readonly logLinesDropped: (lines: number) => void;
   readonly contentType: string;
   readonly render: () => Promise<string>;
@@ -49,6 +51,11 @@ export function createMetrics(): Metrics {
     'Content that was not what its digest says. Alert on any.',
     ['upstream'],
   );
+  const unkept = counter(
+    'blobs_unkept_total',
+    'Blobs that the disk would not take, served without being kept. Alert on any.',
+    [],
+  );
   const dropped = counter(
     'log_lines_dropped_total',
     'Log lines lost because their reader fell behind. Alert on any.',
@@ -70,6 +77,9 @@ export function createMetrics(): Metrics {
     },
     digestMismatch: (upstream) => {
       mismatches.inc({ upstream });
+    },
+    blobUnkept: () => {
+      unkept.inc();
     },
     logLinesDropped: (lines) => {
       dropped.inc(lines);

@@ -7,6 +7,12 @@ const MAX_MEMBERS = 4096;
 /** Objects and arrays in one text: each costs far more to build than the two bytes it takes to write. */
 const MAX_CONTAINERS = 65_536;
 
+/** Bounds that a reader of large documents raises. */
+export interface JsonBounds {
+  /** Objects and arrays; 65,536 unless told. */
+  readonly maxContainers?: number;
+}
+
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 export function isJsonObject(value: unknown): value is JsonObject {
@@ -17,21 +23,21 @@ export function isJsonObject(value: unknown): value is JsonObject {
  * Parses UTF-8 JSON in which no object names a member twice.
  * RFC 8259 §4 leaves duplicate names to the reader, so two readers of one signed text could see different content.
  * @throws {SyntaxError} for anything else: bad UTF-8, bad JSON, a duplicate member, nesting beyond 64, an object of more
- * than 4096 members, more than 65,536 objects and arrays.
+ * than 4096 members, more than 65,536 objects and arrays unless `bounds` says otherwise.
  */
-export function parseJson(bytes: Uint8Array): unknown {
+export function parseJson(bytes: Uint8Array, bounds: JsonBounds = {}): unknown {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     throw new SyntaxError('expected UTF-8 text');
   }
-  return parseJsonText(text);
+  return parseJsonText(text, bounds);
 }
 
 /** {@link parseJson} for text that is decoded already. */
-export function parseJsonText(text: string): unknown {
-  refuseDuplicateMembers(text);
+export function parseJsonText(text: string, bounds: JsonBounds = {}): unknown {
+  refuseDuplicateMembers(text, bounds.maxContainers ?? MAX_CONTAINERS);
   try {
     return JSON.parse(text);
   } catch {
@@ -40,7 +46,7 @@ export function parseJsonText(text: string): unknown {
 }
 
 /** Walks strings and brackets alone, before the parse: text that is no JSON is refused by that. */
-function refuseDuplicateMembers(text: string): void {
+function refuseDuplicateMembers(text: string, maxContainers: number): void {
   const open: (Set<string> | undefined)[] = [];
   let names: Set<string> | undefined;
   let atName = false;
@@ -65,8 +71,8 @@ function refuseDuplicateMembers(text: string): void {
       }
       case 0x7b: // {
       case 0x5b: // [
-        if (++containers > MAX_CONTAINERS) {
-          throw new SyntaxError(`more than ${MAX_CONTAINERS} objects and arrays`);
+        if (++containers > maxContainers) {
+          throw new SyntaxError(`more than ${maxContainers} objects and arrays`);
         }
         if (open.length >= MAX_DEPTH) throw new SyntaxError(`nested deeper than ${MAX_DEPTH}`);
         open.push(names);

@@ -95,7 +95,7 @@ function matchSegments(pattern: readonly string[], name: readonly string[]): boo
 }
 
 /** `*` against one segment with one point of return, so linear time for each star. */
-function matchText(pattern: string, text: string): boolean {
+export function matchText(pattern: string, text: string): boolean {
   let p = 0;
   let star = -1;
   let retry = 0;

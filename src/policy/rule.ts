@@ -6,9 +6,12 @@ import {
   describeRequirement,
   leavesOf,
   parseRequirement,
+  signatureOf,
+  trustRootsOf,
   type Requirement,
   type RequirementSpec,
 } from './requirement.ts';
+import { parseSignatures, type SignaturesSpec } from './signatures.ts';
 
 export type RuleAction =
   | { readonly kind: 'require'; readonly requirement: Requirement }
@@ -27,6 +30,8 @@ export interface Rule {
   readonly action: RuleAction;
   readonly tags: TagRule;
   readonly mode: 'enforce' | 'audit';
+  /** Where signatures are kept and which name they must be made for; absent: in the image's repository, for any. */
+  readonly signatures?: SignaturesSpec;
   /**
    * Names everything a decision under this rule rests on: action, mode, the content of its trust roots and the
    * revision of our own checks. Records kept under another key are never found.
@@ -41,6 +46,7 @@ export interface RuleSpec {
   readonly insecureAcceptAnything?: true | undefined;
   readonly reject?: string | undefined;
   readonly require?: RequirementSpec | undefined;
+  readonly signatures?: SignaturesSpec | undefined;
   readonly tags: TagRule;
   readonly mode: 'enforce' | 'audit';
 }
@@ -50,13 +56,15 @@ export interface Policy {
 }
 
 /** Raise it when a check in `verify/` or `admission/` becomes stricter: everything is then decided anew. */
-const CHECKS_REVISION = 1;
+const CHECKS_REVISION = 3;
 
 /** What rules need to know of a trust root. */
 export interface TrustRootFacts {
   /** Names the root's content. */
   readonly id: string;
-  readonly keys: readonly { readonly fingerprint: string }[];
+  readonly kind: 'public-keys' | 'sigstore' | 'notation' | 'notation-policy';
+  /** Only public-keys roots have them. */
+  readonly keys?: readonly { readonly fingerprint: string }[];
 }
 
 export type TrustRoots = ReadonlyMap<string, TrustRootFacts>;
@@ -73,25 +81,57 @@ export function parsePolicy(specs: readonly RuleSpec[], roots: TrustRoots): Poli
 function parseRule(spec: RuleSpec, roots: TrustRoots): Rule {
   try {
     const action = parseAction(spec);
-    const leaves = action.kind === 'require' ? leavesOf(action.requirement) : [];
-    const ids = [...new Set(leaves.map((leaf) => leaf.trustRoot))].sort().map((name) => {
-      const root = roots.get(name);
-      if (root === undefined) throw new SyntaxError(`unknown trust root "${name}"`);
-      return [name, root.id];
-    });
-    if (action.kind === 'require') refuseSharedKeys(action.requirement, roots);
-    const basis = JSON.stringify([CHECKS_REVISION, action, spec.mode, ids]);
+    const match = parseMatch(spec.match);
+    const requirement = action.kind === 'require' ? action.requirement : undefined;
+    const names = requirement === undefined ? [] : trustRootsOf(requirement).toSorted();
+    const ids = names.map((name) => [name, rootNamed(name, roots).id]);
+    if (requirement !== undefined) {
+      refuseWrongKinds(requirement, roots);
+      refuseSharedKeys(requirement, roots);
+    }
+    const signatures =
+      spec.signatures === undefined ? {} : { signatures: parseSignatures(spec.signatures) };
     return {
       name: spec.name,
-      match: parseMatch(spec.match),
+      match,
       action,
       tags: spec.tags,
       mode: spec.mode,
-      key: createHash('sha256').update(basis).digest('hex'),
+      ...signatures,
+      key: keyOf(spec, ids),
     };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new SyntaxError(`rule "${spec.name}": ${error.message}`, { cause: error });
+  }
+}
+
+/** A compiled requirement holds functions, so the key is made of its spec: every threshold, text and default in it. */
+function keyOf(spec: RuleSpec, roots: unknown): string {
+  const { insecureAcceptAnything = null, reject = null, require = null, signatures = null } = spec;
+  const asked = [insecureAcceptAnything, reject, require, signatures];
+  const basis = JSON.stringify([CHECKS_REVISION, asked, spec.mode, roots]);
+  return createHash('sha256').update(basis).digest('hex');
+}
+
+function rootNamed(name: string, roots: TrustRoots): TrustRootFacts {
+  const root = roots.get(name);
+  if (root === undefined) throw new SyntaxError(`unknown trust root "${name}"`);
+  return root;
+}
+
+/** @throws {SyntaxError} where keys are sought in a Sigstore instance, or certificates and logs in a list of keys. */
+function refuseWrongKinds(requirement: Requirement, roots: TrustRoots): void {
+  const expect = (name: string, kind: TrustRootFacts['kind'], what: string): void => {
+    const found = rootNamed(name, roots).kind;
+    if (found === kind) return;
+    throw new SyntaxError(`${what} needs a trust root of ${kind}, "${name}" is one of ${found}`);
+  };
+  for (const leaf of leavesOf(requirement).map(signatureOf)) {
+    expect(leaf.trustRoot, leaf.kind === 'key' ? 'public-keys' : leaf.kind, leaf.kind);
+    if (leaf.kind === 'key' && leaf.logsFrom !== undefined) {
+      expect(leaf.logsFrom, 'sigstore', 'logsFrom');
+    }
   }
 }
 
@@ -100,20 +140,24 @@ function parseRule(spec: RuleSpec, roots: TrustRoots): Rule {
  * @throws {SyntaxError} naming both trust roots.
  */
 function refuseSharedKeys(requirement: Requirement, roots: TrustRoots): void {
-  if (requirement.kind === 'key') return;
+  if (!('of' in requirement)) return;
   for (const child of requirement.of) refuseSharedKeys(child, roots);
   if (requirement.kind !== 'atLeast' || requirement.count < 2) return;
   const owners = new Map<string, { root: string; alternative: number }>();
   for (const [alternative, child] of requirement.of.entries()) {
-    for (const { trustRoot } of leavesOf(child)) {
+    for (const leaf of leavesOf(child)) {
+      const { trustRoot } = signatureOf(leaf);
+      // An attestation counts for what it says: two of one signer are two, unless they are of one type.
+      const said = leaf.kind === 'attestation' ? leaf.type.name : '';
       for (const { fingerprint } of roots.get(trustRoot)?.keys ?? []) {
-        const owner = owners.get(fingerprint);
+        const id = `${fingerprint} ${said}`;
+        const owner = owners.get(id);
         if (owner !== undefined && owner.alternative !== alternative) {
           throw new SyntaxError(
             `atLeast counts signers, but one key stands behind two alternatives ("${owner.root}" and "${trustRoot}")`,
           );
         }
-        owners.set(fingerprint, { root: trustRoot, alternative });
+        owners.set(id, { root: trustRoot, alternative });
       }
     }
   }

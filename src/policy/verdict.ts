@@ -21,4 +21,6 @@ export interface Verdict {
   readonly trouble?: 'unreachable' | 'timeout' | 'rate-limited';
   /** Seconds. */
   readonly retryAfter?: number;
+  /** Until when an admission holds, where time alone can end it. Milliseconds since the epoch. */
+  readonly until?: number;
 }

@@ -8,7 +8,7 @@ import { FileReader } from './file-reader.ts';
 import type { Lifetime } from './lifetime.ts';
 import { isSound, readWhole } from './proof.ts';
 import { openFile } from './shared-file.ts';
-import { TempFile, type TempFileEvents } from './temp-file.ts';
+import { TempFile } from './temp-file.ts';
 
 export interface StoreLogger {
   warn(details: object, message: string): void;
@@ -76,12 +76,12 @@ export class BlobFiles {
     if (!digestMatches(bytes, digest)) {
       throw new FillError('digest-mismatch', `expected ${digest}, got other content`);
     }
-    const temp = await this.createTemp({ onWritten: ignore, onFailed: ignore });
+    const temp = await this.createTemp();
     try {
-      if (bytes.length > 0) void temp.push(bytes);
+      await temp.write(bytes);
       await temp.publish(digest);
     } catch (error) {
-      await temp.discard().catch(ignore);
+      await temp.discard().catch(() => undefined);
       throw error;
     }
   }
@@ -100,9 +100,9 @@ export class BlobFiles {
     await this.remove(digest);
   }
 
-  async createTemp(events: TempFileEvents): Promise<TempFile> {
+  async createTemp(): Promise<TempFile> {
     const { io, layout, lifetime } = this.#parts;
-    const temp = await TempFile.create(io, layout, events);
+    const temp = await TempFile.create(io, layout);
     lifetime.addFile(temp.file);
     return temp;
   }
@@ -114,8 +114,4 @@ export class BlobFiles {
     lifetime.addFile(found.file);
     return lifetime.addReader(new FileReader(found.file, found.size, lifetime.removeReader));
   }
-}
-
-function ignore(): void {
-  // Whoever waits for the outcome learns it there.
 }

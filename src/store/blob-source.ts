@@ -40,15 +40,16 @@ export async function openSource(options: SourceOptions, offset: number): Promis
 }
 
 /**
- * Each byte once and in order, whatever the source repeats after a break.
+ * Each byte from `from` on once and in order, whatever the source repeats after a break. `first` was opened there.
  * @throws {FillError} `source-failed` or `size-mismatch`
  */
 export async function* receive(
   options: SourceOptions,
   first: OpenedSource,
+  from = 0,
 ): AsyncGenerator<Buffer, void, undefined> {
   const { size, signal } = options;
-  let received = 0;
+  let received = from;
   let fruitless = 0;
   let opened: OpenedSource | undefined = first;
   let failure: FillError | undefined;

@@ -17,7 +17,7 @@ export interface BlobReader {
 /**
  * Opens the upstream's bytes from an offset; called again with a later offset when a fill resumes.
  * `offset` of the answer is where `body` starts, at most what was asked for; `size` is the whole blob's where known.
- * The buffers of `body` belong to the store: they must not change afterwards.
+ * A chunk of `body` must not change until the next one is asked for; afterwards it may.
  */
 export type BlobSource = (
   offset: number,
@@ -65,6 +65,26 @@ export interface BlobStore {
   remove(digest: Digest): Promise<void>;
   /** Aborts fills and leaves no temporary file. */
   close(): Promise<void>;
+}
+
+/** A manifest that was served. */
+export interface PulledManifest {
+  readonly digest: Digest;
+  readonly bytes: Buffer;
+  /** The reference, as canonical text. */
+  readonly name: string;
+  /** What it names. */
+  readonly members: () => readonly Digest[];
+}
+
+/** What a store has to know to make room by images. None fails: it costs the order in which room is made. */
+export interface Images {
+  /** What a manifest names belongs to it, and goes with it unless something else names it too. */
+  link(manifest: Digest, members: readonly Digest[]): void;
+  /** What is attached to an image goes with it, but is no reason for anything else to stay. */
+  attach(image: Digest, content: Digest): void;
+  /** A manifest was served; also the image that it is a part of was pulled. It costs next to nothing. */
+  pulled(manifest: PulledManifest): void;
 }
 
 export type FillErrorCode =

@@ -2,7 +2,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Digest } from '../oci/digest.ts';
 import type { StoreLogger } from './blob-files.ts';
-import type { BlobUse, Usage, UsageChange } from './usage.ts';
+import type { PulledManifest } from './blob-store.ts';
+import type { BlobUse, Candidate, ImageGraph, Place, Pull, Usage, UsageChange } from './usage.ts';
 
 /** Changes that may wait to be written, and milliseconds that they may wait. */
 const WAITING = 1024;
@@ -11,6 +12,11 @@ const INTERVAL = 60_000;
 const BATCH = 64;
 /** Changes that wait at most while the usage cannot be written; the oldest are forgotten first. */
 const MAX_WAITING = 16 * WAITING;
+/** References of one manifest that wait at most. */
+const MAX_NAMES = 16;
+/** Bytes of manifests whose pulls wait, from which on they are written, and that they take at most. */
+const WAITING_BYTES = 16 * 1024 * 1024;
+const GONE: UsageChange = { kind: 'gone', size: 0 };
 
 export interface BooksOptions {
   readonly usage: Usage;
@@ -21,11 +27,15 @@ export interface BooksOptions {
   readonly logger: StoreLogger;
   /** Called after changes were written in passing, which may have made {@link Books.bytes} larger. */
   readonly onWritten: () => void;
+  /** Called for manifests that were pulled and are not on the disk. */
+  readonly onMissing: (pulled: PulledManifest) => void;
 }
 
 export class Books {
   readonly #options: BooksOptions;
   readonly #waiting = new Map<Digest, UsageChange>();
+  readonly #pulls = new Map<Digest, Pull & PulledManifest>();
+  #pulledBytes = 0;
   readonly #arriving = new Map<Digest, number>();
   readonly #oversize = new Map<Digest, number>();
   #written = 0;
@@ -36,6 +46,8 @@ export class Books {
   #failing = false;
   #warnedAt = -Infinity;
   #isWriting = false;
+  /** What waits is written though nothing more happens. */
+  #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: BooksOptions) {
@@ -64,14 +76,64 @@ export class Books {
     return this.#attempt(() => this.#options.usage.arriving()) ?? [];
   }
 
-  /** Of the small or the other blobs used after a place in the order, the one least recently used. */
-  oldest(small: boolean, after: number): BlobUse | undefined {
+  /** Of the small or the other candidates used after a place in the order, the one least recently used. */
+  oldest(small: boolean, after: Place | undefined): Candidate | undefined {
     return this.#attempt(() => this.#options.usage.oldest(small, after));
   }
 
-  /** Whether something happened to the blob that {@link oldest} does not know yet. */
-  isWaiting(digest: Digest): boolean {
-    return this.#waiting.has(digest);
+  /** What goes with a candidate. */
+  graph(root: Digest): ImageGraph {
+    return this.#attempt(() => this.#options.usage.graph(root)) ?? { blobs: [], pulls: [] };
+  }
+
+  /** Whether one of the references by which a graph was pulled is among those asked for; where it is unknown, it is. */
+  isNamed({ pulls }: ImageGraph, isMeant: (name: string) => boolean): boolean {
+    const search = (): boolean => {
+      for (const { name } of pulls) if (isMeant(name)) return true;
+      return false;
+    };
+    return this.#attempt(search) ?? true;
+  }
+
+  /** A candidate is gone, with all of {@link graph}. */
+  unlink(root: Digest): void {
+    this.#attempt(() => {
+      this.#options.usage.unlink(root);
+    });
+  }
+
+  /** What a manifest names belongs to it. */
+  link(manifest: Digest, members: readonly Digest[]): void {
+    this.#attempt(() => {
+      this.#options.usage.link(manifest, members);
+    });
+  }
+
+  /** What is attached to an image belongs to it. */
+  attach(image: Digest, content: Digest): void {
+    this.#attempt(() => {
+      this.#options.usage.attach(image, content);
+    });
+  }
+
+  /** A manifest was served. It touches nothing but memory. */
+  pulled(manifest: PulledManifest): void {
+    const { digest, bytes, name } = manifest;
+    // Clients ask for the tag first and then for its digest.
+    const names = [...(this.#pulls.get(digest)?.names ?? []), name];
+    this.#forgetPull(digest);
+    const isFull = this.#pulls.size >= MAX_WAITING || this.#pulledBytes >= 2 * WAITING_BYTES;
+    if (isFull) return;
+    this.#pulledBytes += bytes.length;
+    const use = ++this.#use;
+    const latest = new Set(names.slice(-MAX_NAMES));
+    this.#pulls.set(digest, { ...manifest, names: latest, use, at: this.#options.clock() });
+    this.#writeWhenDue();
+  }
+
+  /** Whether the blob was used, which {@link oldest} does not know yet. */
+  isFresher(digest: Digest): boolean {
+    return this.#pulls.has(digest) || (this.#waiting.get(digest) ?? GONE).kind !== 'gone';
   }
 
   /** A blob begins to be written. It is counted at once, and written at once so that no kill can leave it unknown. */
@@ -115,11 +177,16 @@ export class Books {
       if (!this.#writeBatch()) return false;
       await setImmediate();
     }
+    for (let batches = Math.ceil(this.#pulls.size / BATCH); batches > 0; batches--) {
+      if (!this.#writePulls()) return false;
+      await setImmediate();
+    }
     return true;
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
+    clearTimeout(this.#timer);
     await this.flush();
     this.#attempt(() => {
       this.#options.usage.close();
@@ -139,20 +206,34 @@ export class Books {
       if (this.#waiting.size <= MAX_WAITING) break;
       this.#forget(oldest);
     }
+    this.#writeWhenDue();
+  }
+
+  #writeWhenDue(): void {
     const due =
       Math.abs(this.#options.clock() - this.#writtenAt) >= INTERVAL ||
-      (this.#waiting.size >= WAITING && !this.#failing);
-    if (due && !this.#isWriting && !this.#closed) void this.#writeInPassing();
+      (!this.#failing &&
+        (this.#waiting.size + this.#pulls.size >= WAITING || this.#pulledBytes >= WAITING_BYTES));
+    if (this.#isWriting || this.#closed) return;
+    if (due) void this.#writeInPassing();
+    else this.#timer ??= setTimeout(() => void this.#writeInPassing(), INTERVAL).unref();
   }
 
   /** Whoever used a blob does not wait for the database. */
   async #writeInPassing(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#isWriting = true;
     this.#writtenAt = this.#options.clock();
     await setImmediate();
     await this.flush();
     this.#isWriting = false;
     this.#options.onWritten();
+  }
+
+  #forgetPull(digest: Digest): void {
+    this.#pulledBytes -= this.#pulls.get(digest)?.bytes.length ?? 0;
+    this.#pulls.delete(digest);
   }
 
   #forget(digest: Digest): void {
@@ -171,6 +252,18 @@ export class Books {
     }
     if (!this.#write(batch)) return false;
     for (const digest of batch.keys()) this.#forget(digest);
+    return true;
+  }
+
+  #writePulls(): boolean {
+    const batch = new Map([...this.#pulls].slice(0, BATCH));
+    const missing = this.#attempt(() => this.#options.usage.pulled(batch));
+    if (missing === undefined) return false;
+    for (const [digest, pull] of batch) {
+      // Pulled again meanwhile, it waits again.
+      if (this.#pulls.get(digest) === pull) this.#forgetPull(digest);
+      if (missing.includes(digest)) this.#options.onMissing(pull);
+    }
     return true;
   }
 

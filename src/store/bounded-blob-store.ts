@@ -1,6 +1,13 @@
-/** A blob store that keeps at most so many bytes: whatever another store keeps, less what was used least recently. */
+/** A blob store that keeps at most so many bytes: whatever another store keeps, less the images pulled least recently. */
 import type { Digest } from '../oci/digest.ts';
-import type { BlobReader, BlobSource, BlobStore, FillOptions } from './blob-store.ts';
+import type {
+  BlobReader,
+  BlobSource,
+  BlobStore,
+  FillOptions,
+  Images,
+  PulledManifest,
+} from './blob-store.ts';
 import { Books } from './books.ts';
 import { Eviction, type EvictionLogger } from './eviction.ts';
 import { HeldReader, Holds } from './holds.ts';
@@ -18,9 +25,11 @@ export interface BoundedBlobStoreOptions {
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly logger: EvictionLogger;
+  /** Whether the operator wants an image of this name (a reference) to stay; absent: none. */
+  readonly isKept?: ((name: string) => boolean) | undefined;
 }
 
-export interface BoundedBlobStore extends BlobStore {
+export interface BoundedBlobStore extends BlobStore, Images {
   /** When no blob is being removed to make room. */
   settled(): Promise<void>;
 }
@@ -51,19 +60,30 @@ class BoundedStore implements BoundedBlobStore {
   readonly #checks = new Set<Promise<void>>();
   #closing: Promise<void> | undefined;
 
-  constructor(inner: BlobStore, { maxBytes, usage, clock, logger }: BoundedBlobStoreOptions) {
+  constructor(inner: BlobStore, options: BoundedBlobStoreOptions) {
+    const { maxBytes, usage, clock, logger, isKept = () => false } = options;
     const marks = { high: Math.floor(maxBytes * HIGH), low: Math.floor(maxBytes * LOW) };
     const wake = (released?: Digest): void => {
       this.#eviction.wake(released);
     };
     this.#inner = inner;
     this.#holds = new Holds(wake);
-    this.#books = new Books({ usage, largest: marks.low, clock, logger, onWritten: wake });
+    this.#books = new Books({
+      usage,
+      largest: marks.low,
+      clock,
+      logger,
+      onWritten: wake,
+      onMissing: (pulled) => {
+        this.#keepAgain(pulled);
+      },
+    });
     this.#eviction = new Eviction({
       books: this.#books,
       maxBytes,
       marks,
       isBusy: (digest) => this.#holds.has(digest),
+      isKept,
       remove: (digest) => inner.remove(digest),
       clock,
       logger,
@@ -91,14 +111,19 @@ class BoundedStore implements BoundedBlobStore {
 
   fill(digest: Digest, options: FillOptions): Promise<BlobReader> {
     return this.#holding(digest, async () => {
-      const fill = { began: false };
-      const source: BlobSource = (offset, signal) => {
+      const fill = { began: false, ended: false };
+      const source: BlobSource = async (offset, signal) => {
         // Only who begins a fill is asked for the source: not who finds the blob or follows another's fill.
-        if (!fill.began) this.#arrives(digest, options.size);
-        fill.began = true;
-        return options.source(offset, signal);
+        const opened = await options.source(offset, signal);
+        // No room is made for what the upstream does not have.
+        if (!fill.began && !fill.ended) {
+          fill.began = true;
+          this.#arrives(digest, options.size);
+        }
+        return opened;
       };
       const onEnd = (complete: boolean): void => {
+        fill.ended = true;
         if (fill.began) this.#arrived(digest, options.size, complete);
         options.onEnd?.(complete);
       };
@@ -134,6 +159,18 @@ class BoundedStore implements BoundedBlobStore {
     if (this.#books.isArriving(digest)) return;
     this.#books.gone(digest);
     await this.#books.flush();
+  }
+
+  link(manifest: Digest, members: readonly Digest[]): void {
+    this.#books.link(manifest, members);
+  }
+
+  attach(image: Digest, content: Digest): void {
+    this.#books.attach(image, content);
+  }
+
+  pulled(manifest: PulledManifest): void {
+    this.#books.pulled(manifest);
   }
 
   async settled(): Promise<void> {
@@ -177,6 +214,18 @@ class BoundedStore implements BoundedBlobStore {
       this.#eviction.wake();
     });
     this.#checks.add(check);
+  }
+
+  /** Served from memory after it was removed from the disk: it is in use, so it is kept like any other. */
+  #keepAgain({ digest, bytes, members }: PulledManifest): void {
+    this.#books.link(digest, members());
+    const keeping = this.put(digest, bytes)
+      // Full or closed: it is kept another time.
+      .catch(() => undefined)
+      .finally(() => {
+        this.#checks.delete(keeping);
+      });
+    this.#checks.add(keeping);
   }
 
   /** Books a blob as the disk has it. Never rejects: what cannot be learned now is learned at the next start. */

@@ -20,6 +20,8 @@ export interface DiskBlobStoreOptions {
   /** The cache folder; created with mode 0700, and this process's alone until the store is closed. */
   readonly path: string;
   readonly logger?: StoreLogger | undefined;
+  /** Told of each blob that the disk would not take and that is served without being kept. Must not throw. */
+  readonly onUnkept?: (() => void) | undefined;
   /** In place of {@link HELD_TAIL}; at least 1. */
   readonly heldTail?: number;
   /** Waits between attempts at a source; replaced in tests. */
@@ -47,6 +49,7 @@ export async function openDiskBlobStore(options: DiskBlobStoreOptions): Promise<
 
 class DiskBlobStore implements BlobStore {
   readonly #logger: StoreLogger | undefined;
+  readonly #onUnkept: (() => void) | undefined;
   readonly #heldTail: number;
   readonly #delay: SourceOptions['delay'];
   readonly #lock: FolderLock;
@@ -58,6 +61,7 @@ class DiskBlobStore implements BlobStore {
   constructor(options: DiskBlobStoreOptions, lock: FolderLock, layout: DiskLayout) {
     const { io = nodeDiskIo, logger } = options;
     this.#logger = logger;
+    this.#onUnkept = options.onUnkept;
     this.#heldTail = Math.max(1, options.heldTail ?? HELD_TAIL);
     this.#delay = options.delay ?? ((ms, signal) => delay(ms, undefined, { signal }));
     this.#lock = lock;
@@ -143,16 +147,20 @@ class DiskBlobStore implements BlobStore {
       heldTail: this.#heldTail,
       delay: this.#delay,
       isComplete: async () => (await this.#files.stat(digest)) !== undefined,
-      createTemp: (events) => this.#files.createTemp(events),
+      createTemp: () => this.#files.createTemp(),
       onEnd: (failure) => {
         this.#fills.delete(digest);
-        if (failure !== undefined && failure.code !== 'closed') {
-          this.#logger?.warn({ digest, code: failure.code, err: failure }, 'a blob was not kept');
-        }
+        this.#report(digest, failure);
         onEnd?.(failure === undefined);
       },
     });
     this.#fills.set(digest, fill);
+  }
+
+  #report(digest: Digest, failure: FillError | undefined): void {
+    if (failure === undefined || failure.code === 'closed') return;
+    if (failure.code === 'storage-failed') this.#onUnkept?.();
+    this.#logger?.warn({ digest, code: failure.code, err: failure }, 'a blob was not kept');
   }
 
   /** A reader behind the fill; undefined when the blob turned out to be complete. @throws {FillError} */

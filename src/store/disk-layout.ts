@@ -8,6 +8,16 @@ import type { DiskIo } from './disk-io.ts';
 /** Another layout gets another number, so that an old and a new version never misread each other's files. */
 const VERSION = 'v1';
 
+/** Where the complete blobs of a cache folder lie. */
+export function blobsFolder(path: string): string {
+  return join(path, VERSION, 'blobs');
+}
+
+/** Where unfinished files of a cache folder lie. */
+export function tempFolder(path: string): string {
+  return join(path, VERSION, 'tmp');
+}
+
 export class DiskLayout {
   readonly #io: DiskIo;
   readonly #blobs: string;
@@ -16,28 +26,27 @@ export class DiskLayout {
 
   private constructor(io: DiskIo, path: string) {
     this.#io = io;
-    this.#blobs = join(path, VERSION, 'blobs');
-    this.#temp = join(path, VERSION, 'tmp');
+    this.#blobs = blobsFolder(path);
+    this.#temp = tempFolder(path);
   }
 
   /**
    * Makes the folders and removes what a killed process left half-written.
    * Only for who holds the folder's lock: another process's files would be removed from under it.
    */
-  static async open(io: DiskIo, path: string): Promise<DiskLayout> {
+  static async open(io: DiskIo, path: string, { sweep = true } = {}): Promise<DiskLayout> {
     const layout = new DiskLayout(io, path);
     await layout.#makeFolder(layout.#temp);
     await layout.#makeFolder(layout.#blobs);
     await chmod(join(path, VERSION), 0o700);
-    for (const name of await readdir(layout.#temp)) {
+    for (const name of sweep ? await readdir(layout.#temp) : []) {
       await rm(join(layout.#temp, name), { recursive: true, force: true });
     }
     return layout;
   }
 
   blobPath(digest: Digest): string {
-    const hex = digestHex(digest);
-    return join(this.#blobs, digestAlgorithm(digest), hex.slice(0, 2), hex);
+    return join(this.#blobs, blobName(digest));
   }
 
   /** A name nobody used before. */
@@ -72,4 +81,10 @@ export class DiskLayout {
     }
     this.#known.add(path);
   }
+}
+
+/** A blob's path below `v1/blobs`, with slashes: a server in front of us may read it there too. */
+export function blobName(digest: Digest): string {
+  const hex = digestHex(digest);
+  return `${digestAlgorithm(digest)}/${hex.slice(0, 2)}/${hex}`;
 }

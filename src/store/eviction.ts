@@ -1,13 +1,21 @@
-/** Making room: the least recently used blobs are removed in small steps, ahead of need, never one that is in use. */
+/**
+ * Making room: the images pulled least recently, each with all that no other image needs, in small steps, ahead of need,
+ * and never anything that is in use.
+ */
 import { setImmediate } from 'node:timers/promises';
 import type { Digest } from '../oci/digest.ts';
 import type { StoreLogger } from './blob-files.ts';
 import type { Books } from './books.ts';
+import type { Candidate, Place } from './usage.ts';
 
 /** Blobs that cannot be removed, in one run, before it is given up. */
 const FAILURES = 16;
+/** Passes in a row that find everything in use, before the run ends: the next arrival is soon enough. */
+const FRUITLESS = 3;
 /** Milliseconds before another run after one that failed. */
 const PAUSE = 60_000;
+/** Milliseconds before another run after one that met nothing but what is to stay. */
+const KEPT_PAUSE = 5000;
 
 /** Takes one line for each run: information, or a warning when a blob could not be removed. */
 export interface EvictionLogger extends StoreLogger {
@@ -22,6 +30,8 @@ export interface EvictionOptions {
   readonly marks: { readonly high: number; readonly low: number };
   /** Whether somebody reads or writes the blob. */
   readonly isBusy: (digest: Digest) => boolean;
+  /** Whether the operator wants an image of this reference to stay. */
+  readonly isKept: (name: string) => boolean;
   readonly remove: (digest: Digest) => Promise<void>;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
@@ -38,7 +48,10 @@ export class Eviction {
   #outdated = false;
   #stopped = false;
   #notBefore = -Infinity;
-  #removed = { blobs: 0, bytes: 0 };
+  #removed = { images: 0, blobs: 0, bytes: 0 };
+  /** Images that were passed over since they are to stay. */
+  #kept = 0;
+  #warnedAt = -Infinity;
   #failed: { blobs: number; last: unknown } = { blobs: 0, last: undefined };
 
   constructor(options: EvictionOptions) {
@@ -80,15 +93,18 @@ export class Eviction {
 
   /** Never rejects. */
   async #run(): Promise<void> {
-    this.#removed = { blobs: 0, bytes: 0 };
+    this.#removed = { images: 0, blobs: 0, bytes: 0 };
     this.#failed = { blobs: 0, last: undefined };
     // Whoever woke it does not wait for the database.
     await setImmediate();
+    let fruitless = 0;
     // What a pass is woken for may be behind the place where it is.
-    while (this.#woken && this.#isDue() && !this.#isGivenUp()) {
+    while (this.#woken && this.#isDue() && !this.#isGivenUp() && fruitless < FRUITLESS) {
       this.#woken = false;
+      const before = this.#removed.blobs;
       await this.#pass();
       const isWritten = await this.#options.books.flush();
+      fruitless = this.#removed.blobs > before ? 0 : fruitless + 1;
       if (this.#outdated && isWritten) this.#woken = true;
     }
     this.#report();
@@ -99,6 +115,7 @@ export class Eviction {
     const { books, isBusy, marks } = this.#options;
     this.#passedOver.clear();
     this.#outdated = false;
+    this.#kept = 0;
     await books.flush();
     for (const [digest, size] of [...books.oversize]) {
       if (isBusy(digest)) this.#passedOver.add(digest);
@@ -112,23 +129,54 @@ export class Eviction {
 
   /** Whether nothing was passed over. */
   async #removeOldest(small: boolean): Promise<boolean> {
-    const { books, isBusy, marks } = this.#options;
+    const { books, marks } = this.#options;
     let allWent = true;
-    for (let after = -1; books.bytes > marks.low && !this.#isGivenUp();) {
+    for (let after: Place | undefined; books.bytes > marks.low && !this.#isGivenUp();) {
       // One at a time: while one is removed, the next may be used, and then it is no longer the next.
-      const blob = books.oldest(small, after);
-      if (blob === undefined) break;
-      const { digest, size, use } = blob;
-      after = use;
-      if (books.oversize.has(digest)) continue;
-      // A change that is not written yet is a later use than this, which the next pass knows.
-      const isFresher = books.isWaiting(digest);
-      if (isBusy(digest)) this.#passedOver.add(digest);
-      else if (isFresher) this.#outdated = true;
-      else await this.#remove(digest, size);
-      allWent &&= !isFresher && !isBusy(digest);
+      const candidate = books.oldest(small, after);
+      if (candidate === undefined) break;
+      after = candidate;
+      if (await this.#removeImage(candidate)) continue;
+      allWent = false;
+      // Others are served meanwhile: there may be many that stay.
+      await setImmediate();
     }
     return allWent;
+  }
+
+  /** Whether it went as a whole. */
+  async #removeImage({ digest: root }: Candidate): Promise<boolean> {
+    const { books, isKept } = this.#options;
+    const graph = books.graph(root);
+    if (this.#isInUse(graph.blobs.map(({ digest }) => digest))) return false;
+    if (books.isNamed(graph, isKept)) {
+      this.#kept++;
+      return false;
+    }
+    const isImage = graph.blobs.length > 1 || books.isNamed(graph, () => true);
+    for (const { digest, size } of graph.blobs) {
+      // Too large ones have their own turn.
+      if (books.oversize.has(digest)) continue;
+      // Pulled again meanwhile, the rest of the image stays.
+      if (this.#isInUse([root, digest]) || this.#isGivenUp()) return false;
+      if (size > 0 || digest === root) await this.#remove(digest, size);
+    }
+    if (isImage) {
+      await books.flush();
+      books.unlink(root);
+      this.#removed.images++;
+    }
+    return true;
+  }
+
+  #isInUse(digests: readonly Digest[]): boolean {
+    const { books, isBusy } = this.#options;
+    const busy = digests.filter((digest) => isBusy(digest));
+    for (const digest of busy) this.#passedOver.add(digest);
+    // A change that is not written yet is a later use than this, which the next pass knows.
+    const isFresher = digests.some((digest) => books.isFresher(digest));
+    if (isFresher && busy.length === 0) this.#outdated = true;
+    return isFresher || busy.length > 0;
   }
 
   /** Never rejects. */
@@ -161,7 +209,19 @@ export class Eviction {
       const details = { ...counts, failed: this.#failed.blobs, err: this.#failed.last };
       logger.warn(details, 'blobs could not be removed from the cache to make room');
     } else if (this.#removed.blobs > 0) {
-      logger.info(counts, 'the least recently used blobs were removed from the cache');
+      logger.info(counts, 'the least recently used content was removed from the cache');
+    }
+    if (this.#kept > 0 && this.#removed.blobs === 0 && this.#isDue()) {
+      this.#notBefore = Math.max(this.#notBefore, clock() + KEPT_PAUSE);
+    }
+    if (
+      this.#kept > 0 &&
+      books.bytes > this.#options.marks.high &&
+      Math.abs(clock() - this.#warnedAt) >= PAUSE
+    ) {
+      this.#warnedAt = clock();
+      const details = { images: this.#kept, left: books.bytes, maxBytes };
+      logger.warn(details, 'the images that cache.keep names leave too little room');
     }
   }
 }

@@ -1,10 +1,11 @@
 /** One blob on its way from its source to the disk, read by any number of followers while it grows. */
 import { digestAlgorithm, finishDigest, startDigest, type Digest } from '../oci/digest.ts';
-import { FillError, type BlobSource } from './blob-store.ts';
+import { FillError, type BlobReader, type BlobSource } from './blob-store.ts';
 import { openSource, receive, type SourceOptions } from './blob-source.ts';
 import { storageFailed } from './disk-io.ts';
 import type { SharedFile } from './shared-file.ts';
-import type { TempFile, TempFileEvents } from './temp-file.ts';
+import type { TempFile } from './temp-file.ts';
+import { UnkeptReader } from './unkept-reader.ts';
 
 /** A fill that nobody reads any more is finished all the same when at most so many bytes are missing. */
 export const FINISH_UNREAD = 64 * 1024 * 1024;
@@ -19,7 +20,7 @@ export interface FillParts {
   readonly delay: SourceOptions['delay'];
   /** Asked once, when nobody else can start the same fill any more. */
   readonly isComplete: () => Promise<boolean>;
-  readonly createTemp: (events: TempFileEvents) => Promise<TempFile>;
+  readonly createTemp: () => Promise<TempFile>;
   /** The blob is published, or the fill failed and another may start. Called once. */
   readonly onEnd: (failure: FillError | undefined) => void;
 }
@@ -33,6 +34,8 @@ export class Fill {
   #changed: PromiseWithResolvers<void> = Promise.withResolvers();
   #creating: Promise<TempFile> | undefined;
   #temp: TempFile | undefined;
+  /** What is being written. */
+  #arriving: { readonly start: number; readonly bytes: Buffer } | undefined;
   #failure: FillError | undefined;
   #proven = false;
   #ended = false;
@@ -61,6 +64,7 @@ export class Fill {
     return this.#proven;
   }
 
+  /** Why it ended early. Where that is `storage-failed`, readers go on without the disk. */
   get failure(): FillError | undefined {
     return this.#failure;
   }
@@ -68,7 +72,26 @@ export class Fill {
   /** Bytes from the start that may leave now: never one of the tail before the proof. */
   get safeLimit(): number {
     if (this.#proven) return this.size;
-    return Math.min(this.#temp?.written ?? 0, Math.max(0, this.size - this.#parts.heldTail));
+    return Math.min(this.#received, Math.max(0, this.size - this.#parts.heldTail));
+  }
+
+  get #received(): number {
+    if (this.#arriving === undefined) return this.written;
+    return this.#arriving.start + this.#arriving.bytes.length;
+  }
+
+  /** Bytes from the start that are in the file. */
+  get written(): number {
+    return this.#temp?.written ?? 0;
+  }
+
+  /** Copies what may leave and is on its way to the disk. @returns bytes, 0 where those at the position are not. */
+  copyArriving(target: Buffer, position: number): number {
+    if (this.#arriving === undefined) return 0;
+    const { start, bytes } = this.#arriving;
+    const from = position - start;
+    if (from < 0) return 0;
+    return bytes.copy(target, 0, from, Math.max(from, this.safeLimit - start));
   }
 
   /** Settles when the safe limit, the proof, the failure or a reader may have changed. */
@@ -83,17 +106,21 @@ export class Fill {
 
   leave(): void {
     this.#readers--;
-    const missing = this.size - (this.#temp?.written ?? 0);
+    const missing = this.size - this.#received;
     if (this.#readers === 0 && missing > FINISH_UNREAD) {
       this.abort(new FillError('closed', 'nobody reads the blob any more'));
     }
     this.wake();
   }
 
-  /** A hold on the growing file; only after {@link opened}. */
-  holdFile(): SharedFile {
-    if (this.#temp === undefined) throw new FillError('closed', 'the fill has no file');
-    return this.#temp.file.hold();
+  /** A hold on the growing file; none where the disk would not take it. */
+  holdFile(): SharedFile | undefined {
+    return this.#temp?.file.hold();
+  }
+
+  /** A reader on the same blob for when the disk failed; who has it holds the file. */
+  goOn(file: SharedFile | undefined): BlobReader {
+    return new UnkeptReader(this.#parts, { file, written: this.written });
   }
 
   wake(): void {
@@ -132,14 +159,7 @@ export class Fill {
     const options = { source, size, delay, signal: this.#abort.signal };
     const opened = await openSource(options, 0);
     this.#throwIfEnded();
-    this.#creating = this.#parts.createTemp({
-      onWritten: () => {
-        this.wake();
-      },
-      onFailed: (failure) => {
-        this.#fail(failure);
-      },
-    });
+    this.#creating = this.#parts.createTemp();
     const temp = await this.#creating;
     this.#throwIfEnded();
     this.#temp = temp;
@@ -147,11 +167,14 @@ export class Fill {
     const hash = startDigest(digest);
     for await (const chunk of receive(options, opened)) {
       this.#throwIfEnded();
+      // Readers that wait for it need not wait for the disk.
+      this.#arriving = { start: temp.written, bytes: chunk };
+      const writing = temp.write(chunk);
+      this.wake();
       hash.update(chunk);
-      const full = temp.push(chunk);
-      if (full) await full;
+      await writing;
+      this.#arriving = undefined;
     }
-    await temp.flush();
     this.#throwIfEnded();
     const actual = finishDigest(hash, digestAlgorithm(digest));
     if (actual !== digest) {
@@ -167,8 +190,10 @@ export class Fill {
   #fail(failure: FillError): void {
     if (this.#ended) return;
     this.#failure = failure;
+    this.#arriving = undefined;
     this.#end(failure);
-    this.#opened.reject(failure);
+    if (failure.code === 'storage-failed') this.#opened.resolve('filling');
+    else this.#opened.reject(failure);
     this.#abort.abort(failure);
     this.wake();
     void this.#discard();

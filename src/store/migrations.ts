@@ -42,6 +42,52 @@ export const RECORDS_STEPS: readonly string[] = [
    ) STRICT, WITHOUT ROWID;`,
 ];
 
+/** What is kept, what belongs together and when it was used; as {@link RECORDS_STEPS}. */
+export const USAGE_STEPS: readonly string[] = [
+  `CREATE TABLE blobs (
+     digest TEXT NOT NULL UNIQUE,
+     size INTEGER NOT NULL,
+     small INTEGER NOT NULL,
+     used INTEGER NOT NULL,
+     arriving INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX blobs_by_use ON blobs (small, used, size);
+   CREATE INDEX blobs_arriving ON blobs (arriving) WHERE arriving = 1;`,
+  // place: 0 for images and for large content of none, 1 for small content of none, 2 for what belongs to an image.
+  // size: 0 for what is named and not on the disk.
+  // attached: 0 for what a manifest names, 1 for what was attached to it.
+  `CREATE TABLE content (
+     id INTEGER PRIMARY KEY,
+     digest TEXT NOT NULL UNIQUE,
+     size INTEGER NOT NULL,
+     place INTEGER NOT NULL,
+     used INTEGER NOT NULL,
+     arriving INTEGER NOT NULL
+   ) STRICT;
+   INSERT INTO content (digest, size, place, used, arriving)
+     SELECT digest, size, small, used, arriving FROM blobs;
+   DROP TABLE blobs;
+   CREATE INDEX content_by_place ON content (place, used, id, size);
+   CREATE INDEX content_arriving ON content (arriving) WHERE arriving = 1;
+   CREATE TABLE members (
+     parent INTEGER NOT NULL,
+     child INTEGER NOT NULL,
+     attached INTEGER NOT NULL,
+     PRIMARY KEY (parent, child)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX members_by_child ON members (child);
+   CREATE TABLE names (
+     name TEXT NOT NULL PRIMARY KEY,
+     content INTEGER NOT NULL,
+     at INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX names_by_content ON names (content);
+   CREATE INDEX names_by_time ON names (at);
+   CREATE TRIGGER content_gone AFTER DELETE ON content BEGIN
+     DELETE FROM names WHERE content = old.id;
+   END;`,
+];
+
 /**
  * Brings the database to the shape after the last of the steps, each step whole or not at all.
  * @throws {StoreError} `newer-version` or `not-a-database`, naming the file and what to do.

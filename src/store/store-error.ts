@@ -3,6 +3,8 @@
 export type StoreErrorCode =
   /** Another process holds the folder. */
   | 'in-use'
+  /** There is no cache where one is expected. */
+  | 'absent'
   /** The file is no database of ours. */
   | 'not-a-database'
   /** Written by a newer version of Countersign. */

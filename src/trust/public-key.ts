@@ -19,6 +19,8 @@ const MAX_KEYS = 64;
 const RSA_BITS = { min: 2048, max: 4096 };
 // RFC 8017 §3.1: with the exponent 1 everybody can sign.
 const MIN_RSA_EXPONENT = 3n;
+// An exponent as long as the key makes each check a hundred times as costly; Go's verifiers take no more than 31 bits.
+const MAX_RSA_EXPONENT = 2n ** 32n;
 
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
 const CURVES: ReadonlyMap<string, KeyAlgorithm> = new Map([
@@ -66,9 +68,23 @@ function hint(kind: string | undefined): string {
 
 function parseOne(text: string, label: string): PublicKey {
   let key: KeyObject;
+  try {
+    key = createPublicKey({ key: text, format: 'pem', type: 'spki' });
+  } catch (error) {
+    throw new SyntaxError(`${label}: the public key cannot be read`, { cause: error });
+  }
+  return parsePublicKey(key, label);
+}
+
+/**
+ * A key that was read already: from a certificate, from a trusted root.
+ * @throws {SyntaxError} for keys that are too weak or unknown.
+ */
+export function parsePublicKey(raw: KeyObject, label: string): PublicKey {
+  let key: KeyObject;
   let der: Buffer;
   try {
-    key = uncompressed(createPublicKey({ key: text, format: 'pem', type: 'spki' }));
+    key = uncompressed(raw);
     der = key.export({ format: 'der', type: 'spki' });
   } catch (error) {
     throw new SyntaxError(`${label}: the public key cannot be read`, { cause: error });
@@ -106,8 +122,12 @@ function algorithmOf(key: KeyObject, label: string): KeyAlgorithm {
           `${label}: expected an RSA key of ${RSA_BITS.min} to ${RSA_BITS.max} bits, got ${modulusLength ?? 0}`,
         );
       }
-      if (publicExponent < MIN_RSA_EXPONENT || publicExponent % 2n === 0n) {
-        throw new SyntaxError(`${label}: expected an RSA key with an odd exponent of 3 or more`);
+      if (
+        publicExponent < MIN_RSA_EXPONENT ||
+        publicExponent > MAX_RSA_EXPONENT ||
+        publicExponent % 2n === 0n
+      ) {
+        throw new SyntaxError(`${label}: expected an RSA key with an odd exponent from 3 to 2^32`);
       }
       return key.asymmetricKeyType;
     case 'ed25519':

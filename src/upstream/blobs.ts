@@ -1,10 +1,7 @@
 /** Blobs from an upstream: a stream from an offset, no byte of it proven. */
-import type { Readable } from 'node:stream';
-import type { Dispatcher } from 'undici';
 import type { Digest } from '../oci/digest.ts';
-import { ask, failure, type Asker } from './ask.ts';
-import { drop } from './body.ts';
-import { BLOB_READ_AHEAD_BYTES } from './bounds.ts';
+import { askLong, failure, type Asker } from './ask.ts';
+import type { Answer } from './body.ts';
 import { refuseEncoded } from './content-encoding.ts';
 import { describeRequest } from './failure.ts';
 import { UpstreamError, type BlobOptions, type BlobStream } from './upstream.ts';
@@ -18,23 +15,22 @@ export async function openBlob(
   options: BlobOptions,
 ): Promise<BlobStream> {
   const { signal, offset = 0 } = options;
-  const request: Dispatcher.RequestOptions = {
+  const request = {
     origin: url.origin,
     path: `/v2/${path}/blobs/${digest}`,
     method: 'GET',
     headers: { accept: '*/*', ...(offset > 0 ? { range: `bytes=${offset}-` } : {}) },
-    highWaterMark: BLOB_READ_AHEAD_BYTES,
-  };
+  } as const;
   const what = describeRequest(asker.name, request);
   const statuses = offset > 0 ? [200, 206] : [200];
-  const response = await ask(asker, request, { signal, statuses, longBody: true });
+  const response = await askLong(asker, request, { signal, statuses });
   refuseEncoded(response, what);
   const { body } = response;
   let start: { offset: number; size: number | undefined };
   try {
     start = startOf(response, offset, what);
   } catch (error) {
-    drop(body);
+    body.destroy();
     throw error;
   }
   let cancelled = false;
@@ -47,20 +43,20 @@ export async function openBlob(
     ),
     cancel() {
       cancelled = true;
-      drop(body);
+      body.destroy();
     },
   };
 }
 
 /** RFC 9110 §14.4; the part must start where we asked and go on to the end. */
 function startOf(
-  { statusCode, headers }: Dispatcher.ResponseData,
+  { statusCode, headers }: Answer,
   offset: number,
   what: string,
 ): { offset: number; size: number | undefined } {
   const length = parseLength(headers['content-length']);
   if (statusCode === 200) return { offset: 0, size: length };
-  const range = String(headers['content-range'] ?? '');
+  const range = headers['content-range'] ?? '';
   const [, from, to, total] = /^bytes (\d{1,16})-(\d{1,16})\/(\d{1,16}|\*)$/.exec(range) ?? [];
   const size = total === undefined || total === '*' ? undefined : Number(total);
   const end = Number(to) + 1;
@@ -83,14 +79,11 @@ function parseLength(header: string | string[] | undefined): number | undefined 
 
 /** Leaving the loop early drops the connection, so a reader that stops costs the upstream nothing more. */
 async function* chunksOf(
-  body: Readable,
+  body: AsyncIterable<Buffer>,
   explain: (error: unknown) => UpstreamError,
 ): AsyncGenerator<Buffer, void, undefined> {
   try {
-    for await (const chunk of body) {
-      if (!Buffer.isBuffer(chunk)) throw new TypeError('expected a body of bytes');
-      yield chunk;
-    }
+    yield* body;
   } catch (error) {
     throw explain(error);
   }

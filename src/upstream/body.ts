@@ -1,23 +1,30 @@
 /** Reads response bodies whole, within bounds. */
-import type { Readable } from 'node:stream';
-import type { Dispatcher } from 'undici';
+import type { IncomingHttpHeaders } from 'node:http';
 import { UpstreamError } from './upstream.ts';
+
+/** A response of any kind, as far as it has to be known here. */
+export interface Answer {
+  readonly statusCode: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Bytes;
+}
+
+interface Bytes extends AsyncIterable<unknown> {
+  /** Ends it, and its connection when it is not at its end. */
+  destroy(): unknown;
+}
 
 /**
  * The whole body.
  * @param what names the request.
  * @throws {UpstreamError} `too-large`, or whatever ended the body early.
  */
-export async function readWhole(
-  response: Dispatcher.ResponseData,
-  maxBytes: number,
-  what: string,
-): Promise<Buffer> {
+export async function readWhole(response: Answer, maxBytes: number, what: string): Promise<Buffer> {
   const { body, headers } = response;
   const tooLarge = () =>
     new UpstreamError('too-large', `${what} failed: expected at most ${maxBytes} bytes, got more`);
   if (Number(headers['content-length']) > maxBytes) {
-    drop(body);
+    body.destroy();
     throw tooLarge();
   }
   const { bytes, whole } = await collect(body, maxBytes);
@@ -26,18 +33,12 @@ export async function readWhole(
 }
 
 /** As much of a body as fits, for messages; what goes wrong while reading it does not matter. */
-export async function readAtMost(body: Readable, maxBytes: number): Promise<Buffer> {
+export async function readAtMost(body: AsyncIterable<unknown>, maxBytes: number): Promise<Buffer> {
   try {
     return (await collect(body, maxBytes)).bytes;
   } catch {
     return Buffer.alloc(0);
   }
-}
-
-/** Ends a response that nobody reads, and its connection when it is not at its end. */
-export function drop(body: Readable): void {
-  body.on('error', () => undefined);
-  body.destroy();
 }
 
 async function collect(
@@ -51,7 +52,8 @@ async function collect(
     length += chunk.length;
     // Leaving the loop destroys the body, and with it the connection.
     if (length > maxBytes) return { bytes: Buffer.concat(chunks), whole: false };
-    chunks.push(chunk);
+    // It may be lent.
+    chunks.push(Buffer.from(chunk));
   }
   return { bytes: Buffer.concat(chunks), whole: true };
 }

@@ -1,7 +1,7 @@
 /** Opens sockets; a name may lead to a private address only where the configuration says so. */
 import { X509Certificate } from 'node:crypto';
 import { lookup as systemLookup, type LookupAddress, type LookupOptions } from 'node:dns';
-import { isIP } from 'node:net';
+import { isIP, type OnReadOpts } from 'node:net';
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { buildConnector } from 'undici';
 import { isPublicAddress } from './public-address.ts';
@@ -22,6 +22,13 @@ export interface ConnectorOptions {
   /** Milliseconds. */
   readonly timeout: number;
   readonly lookup: Lookup | undefined;
+  /** How its sockets read; into new memory each time unless told. */
+  readonly onread?: OnReadOpts | undefined;
+}
+
+interface Connectors {
+  readonly anywhere: buildConnector.connector;
+  readonly publicOnly: buildConnector.connector;
 }
 
 /**
@@ -29,17 +36,29 @@ export interface ConnectorOptions {
  * addresses from the same lookup, so a name that changes its mind between two lookups (DNS rebinding) gains nothing.
  */
 export function createConnector(options: ConnectorOptions): buildConnector.connector {
-  const { name, targets, ca, timeout } = options;
+  const { name, targets, ca, timeout, onread } = options;
   const lookup: Lookup = options.lookup ?? systemLookup;
-  const shared = { ...(ca === undefined ? {} : trustToo(ca)), timeout, allowH2: false };
-  const anywhere = buildConnector({ ...shared, lookup: toSocketLookup(lookup) });
-  const publicOnly = buildConnector({
-    ...shared,
-    lookup: toSocketLookup(onlyPublic(name, lookup)),
-  });
+  const authorities = ca === undefined ? undefined : readAuthorities(ca);
+  const build = (secureContext?: SecureContext): Connectors => {
+    const shared = {
+      ...(secureContext && { secureContext }),
+      ...(onread && { onread }),
+      timeout,
+      allowH2: false,
+    };
+    return {
+      anywhere: buildConnector({ ...shared, lookup: toSocketLookup(lookup) }),
+      publicOnly: buildConnector({ ...shared, lookup: toSocketLookup(onlyPublic(name, lookup)) }),
+    };
+  };
+  const plain = build();
+  // All of the system's certificates are read for it: not before somebody speaks TLS, and once.
+  let secure = authorities === undefined ? plain : undefined;
 
   return (target, callback) => {
     const port = target.port === '' ? (target.protocol === 'http:' ? '80' : '443') : target.port;
+    const { anywhere, publicOnly } =
+      target.protocol === 'http:' ? plain : (secure ??= build(trustToo(authorities ?? [])));
     if (targets.mayBePrivate(target.hostname, port)) {
       anywhere(target, callback);
       return;
@@ -58,13 +77,15 @@ export function createConnector(options: ConnectorOptions): buildConnector.conne
  * Node takes anything for a certificate and trusts what it understood; a CA that it did not understand is a mistake.
  * @throws {Error} when the text holds no certificate, or one that is none.
  */
-function trustToo(pem: string): { secureContext: SecureContext } {
+function readAuthorities(pem: string): readonly string[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   if (blocks.length === 0) throw new TypeError('expected certificates in PEM');
   for (const block of blocks) new X509Certificate(block);
-  return {
-    secureContext: createSecureContext({ ca: [...getCACertificates('default'), ...blocks] }),
-  };
+  return blocks;
+}
+
+function trustToo(authorities: readonly string[]): SecureContext {
+  return createSecureContext({ ca: [...getCACertificates('default'), ...authorities] });
 }
 
 /** One private address among many is enough to refuse the name: which one is connected to is not ours to choose. */

@@ -5,7 +5,7 @@ import type { Digest } from '../oci/digest.ts';
 import { isJsonObject, parseJson } from '../oci/json.ts';
 import { essence, OCI_INDEX } from '../oci/media-type.ts';
 import { ask, failure, type Asker } from './ask.ts';
-import { drop, readWhole } from './body.ts';
+import { readWhole } from './body.ts';
 import { MAX_REFERRERS, MAX_REFERRERS_PAGE_BYTES, MAX_REFERRERS_PAGES } from './bounds.ts';
 import { refuseEncoded } from './content-encoding.ts';
 import { describeRequest } from './failure.ts';
@@ -76,7 +76,7 @@ async function fetchPage(
     const response = await ask(asker, request, { signal, statuses: [200, ...NO_API] });
     const type = essence(String(response.headers['content-type'] ?? ''));
     if (response.statusCode !== 200 || type !== OCI_INDEX) {
-      drop(response.body);
+      response.body.destroy();
       return undefined;
     }
     refuseEncoded(response, what);

@@ -1,7 +1,6 @@
 /** What a registry's refusal means: status, OCI error body and Retry-After as an UpstreamError. */
-import type { Dispatcher } from 'undici';
 import { isJsonObject, type JsonObject } from '../oci/json.ts';
-import { readAtMost } from './body.ts';
+import { readAtMost, type Answer } from './body.ts';
 import { MAX_ERROR_BODY_BYTES, MAX_ERROR_MESSAGE_LENGTH } from './bounds.ts';
 import { parseRetryAfter } from './retry-after.ts';
 import { UpstreamError, type UpstreamErrorCode } from './upstream.ts';
@@ -15,7 +14,7 @@ const ABSENT_STATUSES = new Set([400, 405, 410]);
  * @param what names the request, without query or secrets.
  */
 export async function refusalOf(
-  response: Dispatcher.ResponseData,
+  response: Answer,
   what: string,
   now: number,
 ): Promise<UpstreamError> {

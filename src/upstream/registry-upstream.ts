@@ -67,7 +67,7 @@ export function createRegistryUpstream(options: RegistryUpstreamOptions): Regist
       logger.debug({ upstream: name, scope }, 'asking for a token');
     },
   });
-  const { registry, ownOrigin } = transport;
+  const { registry, blobs, ownOrigin } = transport;
   const bounded = (fetch: FetchOptions = {}) => ({
     signal: fetch.signal,
     maxBytes: fetch.maxBytes ?? maxManifestBytes,
@@ -88,7 +88,7 @@ export function createRegistryUpstream(options: RegistryUpstreamOptions): Regist
     },
     async openBlob(path, digest, blob = {}) {
       checkName(name, path, isDigest(digest));
-      return openBlob(registry, url, path, digest, blob);
+      return openBlob(blobs, url, path, digest, blob);
     },
     async referrers(path, digest, fetch = {}) {
       checkName(name, path, isDigest(digest));

@@ -14,7 +14,8 @@ export interface Targets {
 
 export interface TargetOptions {
   readonly name: string;
-  readonly url: URL;
+  /** Absent where there is no upstream, and `privateHosts` are all that is configured. */
+  readonly url?: URL;
   readonly insecureHttp: boolean;
   readonly privateHosts: readonly string[];
 }
@@ -25,7 +26,8 @@ export interface TargetOptions {
  */
 export function createTargets(options: TargetOptions): Targets {
   const { name, url, insecureHttp } = options;
-  const configured = new Set([hostKey(url.hostname, effectivePort(url))]);
+  const own = url === undefined ? [] : [hostKey(url.hostname, effectivePort(url))];
+  const configured = new Set(own);
   for (const host of options.privateHosts) {
     for (const key of keysOf(host)) configured.add(key);
   }
@@ -35,12 +37,12 @@ export function createTargets(options: TargetOptions): Targets {
   }
 
   return {
-    origin: url.origin,
+    origin: url?.origin ?? '',
     mayBePrivate,
     check(target) {
       const isConfigured = mayBePrivate(target.hostname, effectivePort(target));
       if (target.protocol !== 'https:') {
-        const plain = target.protocol === 'http:' && url.protocol === 'http:' && insecureHttp;
+        const plain = target.protocol === 'http:' && url?.protocol === 'http:' && insecureHttp;
         if (!plain || !isConfigured) {
           throw refused(name, `expected https, got ${target.protocol}//${target.host}`);
         }

@@ -14,12 +14,16 @@ import {
 import { createConnector, type Lookup } from './connector.ts';
 import type { Credentials } from './credential.ts';
 import { nameFailures } from './failure.ts';
+import { ownChunks } from './own-chunks.ts';
 import { followRedirects } from './redirects.ts';
 import { ownHeaders } from './request-headers.ts';
 import { retry } from './retries.ts';
+import { lentReads, MAX_HEADER_BYTES } from './socket-reads.ts';
 import { createTargets } from './targets.ts';
 import { createTokenCache } from './token-cache.ts';
 import { exchangeToken } from './token-service.ts';
+
+type Interceptor = Dispatcher.DispatcherComposeInterceptor;
 
 export interface TransportOptions {
   readonly name: string;
@@ -40,6 +44,8 @@ export interface TransportOptions {
 export interface Transport {
   /** Authenticates, follows redirects anywhere the configuration allows. */
   readonly registry: Asker;
+  /** The same for bodies of any length; each of their chunks is only lent, until the handler that gets it returns. */
+  readonly blobs: Asker;
   /** Authenticates, fails with LeftOriginError where a redirect leads to another origin. */
   readonly ownOrigin: Asker;
   /** Ends all connections at once. */
@@ -58,7 +64,9 @@ export function createTransport(options: TransportOptions): Transport {
       ca: options.ca,
       timeout: timeouts.connect,
       lookup: options.lookup,
+      onread: lentReads(),
     }),
+    maxHeaderSize: MAX_HEADER_BYTES,
     // HTTP/2 gains nothing for a few large bodies, and its flow control would share one window among them.
     allowH2: false,
     connections: MAX_CONNECTIONS,
@@ -79,21 +87,34 @@ export function createTransport(options: TransportOptions): Transport {
     retry({ limits: { ...DEFAULT_RETRY, ...options.retry }, clock, onRetry: options.onRetry }),
   ];
   const tokenService = asker(
-    agent.compose(...hop, followRedirects('anywhere'), ownHeaders('keep'), nameFailures(name)),
+    agent.compose(
+      ownChunks(),
+      ...hop,
+      followRedirects('anywhere'),
+      ownHeaders('keep'),
+      nameFailures(name),
+    ),
   );
   const tokens = createTokenCache(async (request) => {
     options.onExchange(request.scope);
     return exchangeToken(tokenService, request, await credentials?.find());
   }, clock);
   const ownHop = [...hop, authenticate({ origin: url.origin, credentials, tokens })];
-  const compose = (within: 'origin' | 'anywhere') =>
+  const compose = (chunks: readonly Interceptor[], within: 'origin' | 'anywhere') =>
     asker(
-      agent.compose(...ownHop, followRedirects(within), ownHeaders('drop'), nameFailures(name)),
+      agent.compose(
+        ...chunks,
+        ...ownHop,
+        followRedirects(within),
+        ownHeaders('drop'),
+        nameFailures(name),
+      ),
     );
 
   return {
-    registry: compose('anywhere'),
-    ownOrigin: compose('origin'),
+    registry: compose([ownChunks()], 'anywhere'),
+    blobs: compose([], 'anywhere'),
+    ownOrigin: compose([ownChunks()], 'origin'),
     close: () => agent.destroy(),
   };
 }

@@ -24,6 +24,7 @@ export interface BlobStream {
   readonly size: number | undefined;
   /** Where `body` starts; differs from the offset asked for only when the upstream ignored it (then 0). */
   readonly offset: number;
+  /** A chunk is its reader's until the next one is asked for; whoever keeps it longer copies it. */
   readonly body: AsyncIterable<Buffer>;
   /** Drops the connection; `body` ends with an error. */
   cancel(): void;
@@ -39,6 +40,8 @@ export interface BlobOptions {
   readonly signal?: AbortSignal | undefined;
   /** First byte wanted; 0 unless told. */
   readonly offset?: number;
+  /** Bytes of the whole blob, where the caller knows: a place that has another is passed over where there are several. */
+  readonly size?: number;
 }
 
 /** One upstream registry. Every method throws {@link UpstreamError} and nothing else. Paths are canonical. */

@@ -1,35 +1,45 @@
-/** Where cosign signatures live: the `.sig` tag, and referrers by API or by fallback index. Opens them one by one. */
+/** Where signatures live: the `.sig` and `.att` tags, and referrers by API or by fallback index. Opens them one by one. */
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
 import { parseManifest, type Manifest } from '../oci/manifest.ts';
 import { isImageType, OCI_EMPTY } from '../oci/media-type.ts';
-import type { Finding } from '../policy/evidence.ts';
 import {
+  MAX_ATTESTATION_CONTENT,
+  MAX_CONTENT_PER_PLACE,
   MAX_LAYERS_PER_REFERRER,
   MAX_SIGNATURE_CONTENT,
   MAX_SIGNATURE_MANIFEST,
-  MAX_SIGNATURES_PER_PLACE,
 } from './bounds.ts';
 import type { Candidate, Subject } from './candidate.ts';
-import { SourceError, type SignatureSource, type SourceManifest } from './signature-source.ts';
+import { ignored, rejected, tooLarge, type Discovered } from './discovered.ts';
+import { claimsNotation, COSE_TYPE, JWS_TYPE, NOTATION_SIGNATURE } from './notation/manifest.ts';
+import { bounded, guarded, merged } from './discovery-streams.ts';
+import type { SignatureSource, SourceManifest } from './signature-source.ts';
 
-/** A signature to check, something that is none, or a place that could not be looked at (to its end). */
-export type Discovered =
-  | { readonly kind: 'candidate'; readonly candidate: Candidate }
-  | { readonly kind: 'finding'; readonly finding: Finding }
-  | { readonly kind: 'trouble'; readonly place: string; readonly error: SourceError }
-  /** The place holds more than is looked at. */
-  | { readonly kind: 'bound'; readonly place: string };
-
-/** Which layers are worth opening. */
-export type Accepts = (mediaType: string) => boolean;
+/** What is worth looking for. */
+export interface Wanted {
+  /** Signatures over the image alone. */
+  readonly signatures: boolean;
+  /** Statements about it. */
+  readonly attestations: boolean;
+  /** Whether layers of this media type are worth opening. */
+  accepts(mediaType: string): boolean;
+}
 
 /**
  * The tag under which cosign looks for what belongs to a digest; suffix '' is the referrers fallback index.
  * distribution-spec "Referrers Tag Schema": 64 characters of the hex are enough, since a tag has no more than 128.
  */
-export function attachmentTag(digest: Digest, suffix: '' | '.sig'): string {
+export function attachmentTag(digest: Digest, suffix: '' | '.sig' | '.att'): string {
   return `${digestAlgorithm(digest)}-${digestHex(digest).slice(0, 64)}${suffix}`;
+}
+
+/** One place while it is looked at. */
+interface Look {
+  readonly source: SignatureSource;
+  readonly wanted: Wanted;
+  /** Bytes of content that may still be fetched from this place. */
+  left: number;
 }
 
 /**
@@ -39,34 +49,30 @@ export function attachmentTag(digest: Digest, suffix: '' | '.sig'): string {
 export function discover(
   subject: Subject,
   source: SignatureSource,
-  accepts: Accepts,
+  wanted: Wanted,
 ): AsyncGenerator<Discovered> {
-  const tag = `tag ${attachmentTag(subject.digest, '.sig')}`;
-  return merged([
-    bounded(tag, () => inSignatureTag(subject, source, accepts)),
-    bounded('referrers', () => inReferrers(subject, source, accepts)),
-  ]);
+  const look = (): Look => ({ source, wanted, left: MAX_CONTENT_PER_PLACE });
+  const tagged = [
+    ...(wanted.signatures ? (['.sig'] as const) : []),
+    ...(wanted.attestations ? (['.att'] as const) : []),
+  ].map((suffix) => {
+    const tag = attachmentTag(subject.digest, suffix);
+    return bounded(`tag ${tag}`, () => inTag(tag, look()));
+  });
+  return merged([...tagged, bounded('referrers', () => inReferrers(subject, look()))]);
 }
 
-async function* inSignatureTag(
-  subject: Subject,
-  source: SignatureSource,
-  accepts: Accepts,
-): AsyncGenerator<Discovered> {
-  const tag = attachmentTag(subject.digest, '.sig');
-  const answer = await source.findTag(tag, MAX_SIGNATURE_MANIFEST);
+async function* inTag(tag: string, look: Look): AsyncGenerator<Discovered> {
+  const answer = await look.source.findTag(tag, MAX_SIGNATURE_MANIFEST);
   if (answer.kind === 'refused') yield rejected(`tag ${tag}`, answer.reason);
   if (answer.kind !== 'found') return;
   const manifest = parsed(answer.value);
   if (typeof manifest === 'string') yield rejected(`tag ${tag}`, manifest);
-  else yield* inLayers(`tag ${tag}`, answer.value.digest, manifest, source, accepts);
+  else yield* inLayers(`tag ${tag}`, answer.value.digest, manifest, look);
 }
 
-async function* inReferrers(
-  subject: Subject,
-  source: SignatureSource,
-  accepts: Accepts,
-): AsyncGenerator<Discovered> {
+async function* inReferrers(subject: Subject, look: Look): AsyncGenerator<Discovered> {
+  const { source } = look;
   const listed = await source.findReferrers(subject.digest);
   if (listed.kind === 'refused') yield rejected('referrers', listed.reason);
   let descriptors = listed.kind === 'found' ? listed.value : [];
@@ -85,14 +91,17 @@ async function* inReferrers(
   }
   for (const descriptor of likelyFirst(descriptors)) {
     const place = `referrer ${descriptor.digest}`;
-    yield* guarded(place, () => inReferrer(place, descriptor, subject, source, accepts));
+    yield* guarded(place, () => inReferrer(place, descriptor, subject, look));
   }
 }
 
 /** The artifact type only orders: cosign 3 leaves the empty type in fallback indexes, so filtering would miss it. */
 function likelyFirst(descriptors: readonly Descriptor[]): readonly Descriptor[] {
   const unlikely = ({ artifactType }: Descriptor): number =>
-    artifactType === undefined || artifactType === OCI_EMPTY || artifactType.includes('sigstore')
+    artifactType === undefined ||
+    artifactType === OCI_EMPTY ||
+    artifactType.includes('sigstore') ||
+    artifactType === NOTATION_SIGNATURE
       ? 0
       : 1;
   return [...descriptors].sort((a, b) => unlikely(a) - unlikely(b));
@@ -102,8 +111,7 @@ async function* inReferrer(
   place: string,
   descriptor: Descriptor,
   subject: Subject,
-  source: SignatureSource,
-  accepts: Accepts,
+  look: Look,
 ): AsyncGenerator<Discovered> {
   if (!isImageType(descriptor.mediaType)) {
     yield ignored(place, `it is a ${descriptor.mediaType}`);
@@ -113,7 +121,7 @@ async function* inReferrer(
     yield rejected(place, tooLarge(descriptor.size, MAX_SIGNATURE_MANIFEST));
     return;
   }
-  const answer = await source.findManifest(descriptor.digest, MAX_SIGNATURE_MANIFEST);
+  const answer = await look.source.findManifest(descriptor.digest, MAX_SIGNATURE_MANIFEST);
   if (answer.kind !== 'found') {
     yield rejected(
       place,
@@ -131,7 +139,7 @@ async function* inReferrer(
       `its subject is ${manifest.subject?.digest ?? 'missing'}, not this image`,
     );
   } else {
-    yield* inLayers(place, descriptor.digest, manifest, source, accepts, MAX_LAYERS_PER_REFERRER);
+    yield* inLayers(place, descriptor.digest, manifest, look, MAX_LAYERS_PER_REFERRER);
   }
 }
 
@@ -139,30 +147,47 @@ async function* inLayers(
   place: string,
   foundIn: Digest,
   manifest: Manifest,
-  source: SignatureSource,
-  accepts: Accepts,
+  look: Look,
   maxLayers = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<Discovered> {
   const all = manifest.kind === 'image' ? manifest.layers : [];
-  const layers = all.filter((layer) => accepts(layer.mediaType));
+  const layers = all.filter((layer) => look.wanted.accepts(layer.mediaType));
   if (layers.length === 0) {
-    yield ignored(place, `it carries no signature that a key can verify`);
+    const flaw = look.wanted.accepts(JWS_TYPE) ? findNotationFlaw(manifest) : undefined;
+    yield flaw === undefined
+      ? ignored(place, 'it carries nothing of the kind that is asked for')
+      : rejected(place, flaw);
     return;
   }
+  const maxContent = look.wanted.attestations ? MAX_ATTESTATION_CONTENT : MAX_SIGNATURE_CONTENT;
   // Layers of one digest are several signatures over one payload (each with its own annotations): none is skipped.
   for (const layer of layers.slice(0, maxLayers)) {
-    if (layer.size > MAX_SIGNATURE_CONTENT) {
-      yield rejected(place, tooLarge(layer.size, MAX_SIGNATURE_CONTENT));
+    if (layer.size > maxContent) {
+      yield rejected(place, tooLarge(layer.size, maxContent));
       continue;
     }
-    yield* guarded(place, () => inLayer(place, foundIn, layer, source));
+    if (layer.size > look.left) {
+      yield { kind: 'bound', place };
+      return;
+    }
+    look.left -= layer.size;
+    yield* guarded(place, () => inLayer(place, foundIn, manifest, layer, look.source));
   }
   if (layers.length > maxLayers) yield { kind: 'bound', place };
+}
+
+/** Why a manifest that calls itself a Notation signature is none, where it has no layer that could be one. */
+function findNotationFlaw(manifest: Manifest): string | undefined {
+  if (!claimsNotation(manifest) || manifest.kind !== 'image') return undefined;
+  const found = manifest.layers.map(({ mediaType }) => mediaType.slice(0, 80));
+  const told = found.length > 1 ? `${found.length} layers` : (found[0] ?? 'no layer');
+  return `integrity: expected 1 layer of ${JWS_TYPE} or ${COSE_TYPE}, got ${told}`;
 }
 
 async function* inLayer(
   place: string,
   foundIn: Digest,
+  manifest: Manifest,
   layer: Descriptor,
   source: SignatureSource,
 ): AsyncGenerator<Discovered> {
@@ -172,7 +197,14 @@ async function* inLayer(
     return;
   }
   const { mediaType, annotations = {} } = layer;
-  const candidate: Candidate = { place, foundIn, mediaType, content: content.value, annotations };
+  const candidate: Candidate = {
+    place,
+    foundIn,
+    manifest,
+    mediaType,
+    content: content.value,
+    annotations,
+  };
   yield { kind: 'candidate', candidate };
 }
 
@@ -183,74 +215,4 @@ function parsed(manifest: SourceManifest): Manifest | string {
     if (error instanceof SyntaxError) return error.message;
     throw error;
   }
-}
-
-function rejected(place: string, text: string): Discovered {
-  return { kind: 'finding', finding: { place, scheme: 'other', outcome: 'rejected', text } };
-}
-
-function ignored(place: string, text: string): Discovered {
-  return { kind: 'finding', finding: { place, scheme: 'other', outcome: 'ignored', text } };
-}
-
-function tooLarge(size: number, bound: number): string {
-  return `it declares ${size} bytes, the bound is ${bound}`;
-}
-
-/** Turns "could not look" into an item, so that the other places are still looked at. */
-async function* guarded(
-  place: string,
-  open: () => AsyncGenerator<Discovered>,
-): AsyncGenerator<Discovered> {
-  try {
-    yield* open();
-  } catch (error) {
-    if (!(error instanceof SourceError)) throw error;
-    yield { kind: 'trouble', place, error };
-  }
-}
-
-/** {@link guarded}, and no more of it than the bound. */
-async function* bounded(
-  place: string,
-  open: () => AsyncGenerator<Discovered>,
-): AsyncGenerator<Discovered> {
-  let seen = 0;
-  for await (const item of guarded(place, open)) {
-    if (seen++ >= MAX_SIGNATURES_PER_PLACE) {
-      yield { kind: 'bound', place };
-      return;
-    }
-    yield item;
-  }
-}
-
-/** Items of all streams as they come, each stream one step ahead of its reader. */
-async function* merged<T>(streams: readonly AsyncGenerator<T>[]): AsyncGenerator<T> {
-  const running = new Map(streams.map((stream) => [stream, step(stream)]));
-  try {
-    while (running.size > 0) {
-      const { stream, result } = await Promise.race(running.values());
-      if (result.done === true) {
-        running.delete(stream);
-      } else {
-        running.set(stream, step(stream));
-        yield result.value;
-      }
-    }
-  } finally {
-    // A reader that has seen enough leaves: close what is open without waiting for it.
-    for (const stream of running.keys()) void stream.return(undefined).catch(() => undefined);
-  }
-}
-
-interface Step<T> {
-  readonly stream: AsyncGenerator<T>;
-  readonly result: IteratorResult<T, unknown>;
-}
-
-function step<T>(stream: AsyncGenerator<T>): Promise<Step<T>> {
-  const next = stream.next().then((result) => ({ stream, result }));
-  next.catch(() => undefined);
-  return next;
 }

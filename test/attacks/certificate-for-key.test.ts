@@ -26,7 +26,6 @@ const materials: Readonly<Record<string, object>> = {
     publicKey,
     x509_certificate_chain: { certificates: [certificate] },
   },
-  'a key and an empty certificate': { publicKey, certificate: null },
   'a key in snake case': { public_key: publicKey },
   'a key in both spellings': { publicKey, public_key: publicKey },
   'no material': {},
@@ -40,24 +39,26 @@ for (const [what, verificationMaterial] of Object.entries(materials)) {
     putBundle(registry, TEAM, evil, dsseBundle(signer, about, { verificationMaterial }));
     const answer = await get('manifests/evil');
     t.equal(told(answer), '403 DENIED');
-    t.match(answer.error?.message, 'no valid signature');
+    t.match(answer.error?.message, /signature invalid|signed by someone else/);
   });
 }
 
-t.test('the refusal says that it was for the certificate', async (t) => {
+t.test('the refusal says that there were two', async (t) => {
   const { registry, signer, image, get } = await openLab(t, { registry: { referrersApi: true } });
   const evil = image('evil', { tag: 'evil' });
   const about = statement([{ digest: { sha256: evil.digest.slice(7) } }]);
   const verificationMaterial = { publicKey, certificate };
   putBundle(registry, TEAM, evil, dsseBundle(signer, about, { verificationMaterial }));
   const answer = await get('manifests/evil');
-  t.match(answer.error?.message, 'a certificate never satisfies a key');
+  t.match(answer.error?.message, 'expected one of publicKey, certificate, x509CertificateChain');
 });
 
 t.test('the same bundle with the key hint alone is a signature', async (t) => {
   const { registry, signer, image, get } = await openLab(t, { registry: { referrersApi: true } });
   const good = image('good', { tag: 'good' });
   const about = statement([{ digest: { sha256: good.digest.slice(7) } }]);
-  putBundle(registry, TEAM, good, dsseBundle(signer, about));
+  // Null is how protobuf's JSON may spell what is not there.
+  const verificationMaterial = { publicKey, certificate: null };
+  putBundle(registry, TEAM, good, dsseBundle(signer, about, { verificationMaterial }));
   t.equal(told(await get('manifests/good')), '200');
 });

@@ -5,13 +5,14 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { digestHex, digestOf } from '../../src/oci/digest.ts';
 import { openDiskBlobStore } from '../../src/store/disk-blob-store.ts';
 import { openSqliteRecords } from '../../src/store/sqlite-records.ts';
+import { times } from '../helpers/effort.ts';
 import { decisionOf, numberedContent } from '../store/numbered.ts';
 import {
   filesBelow,
@@ -21,13 +22,19 @@ import {
   sourceOf,
 } from '../store/sources.ts';
 
+/** `COUNTERSIGN_HISTORIES=10` kills ten times as many. */
+const KILLS = times(200);
+/** Of those, at random moments instead of at every step in turn. */
+const RANDOM_KILLS = Math.ceil(KILLS / 5);
+/** Processes at a time: one starts while what another left is looked at. */
+const LANES = 2;
 // Each of many processes starts in its own time on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(600_000 + 6_000 * KILLS);
 
-/** Kills at random moments; more with `KILLS=200`. */
-const kills = Number(process.env['KILLS'] ?? 8);
-/** Without the test runner's hooks, which would make each of many starts slow. */
-const env = { PATH: process.env['PATH'] };
+/** Without the test runner's hooks, and with one compilation for all: each of many starts is to be quick. */
+const env = { PATH: process.env['PATH'], NODE_COMPILE_CACHE: t.testdir() };
+/** What those processes fill. */
+const LARGE = someContent(200_000);
 const scripts = join(import.meta.dirname, '..', 'store');
 
 /** The store opens clean, and every file in it is what its name says. */
@@ -42,7 +49,7 @@ async function checkFolder(t: Test, folder: string, what: string): Promise<numbe
     files.some((file) => file.startsWith('tmp')),
     `${what}: no temporary file`,
   );
-  const { digest, size, bytes } = someContent(200_000);
+  const { digest, size, bytes } = LARGE;
   const reader = await store.fill(digest, { size, source: sourceOf(bytes) });
   t.ok((await readAndClose(reader)).equals(bytes), `${what}: the blob can be had`);
   await store.close();
@@ -50,32 +57,59 @@ async function checkFolder(t: Test, folder: string, what: string): Promise<numbe
   return files.length;
 }
 
+/** Whether the process was killed before it came to its end. */
+async function killAt(folder: string, step: number, round: number): Promise<boolean> {
+  const script = join(scripts, 'kill-yourself.ts');
+  const child = spawn(process.execPath, [script, folder, String(step), String(round)], {
+    env,
+    stdio: 'inherit',
+  });
+  await once(child, 'exit');
+  if (child.signalCode === null && child.exitCode !== 0) {
+    throw new Error(`it ended with ${String(child.exitCode)} at step ${step} of round ${round}`);
+  }
+  return child.signalCode !== null;
+}
+
 t.test('a kill at any step of a put and a fill leaves nothing that is not proven', async (t) => {
-  let step = 0;
+  const parent = t.testdir();
   const left = new Set<number>();
-  for (; ; step++) {
-    const folder = t.testdir();
-    const script = join(scripts, 'kill-yourself.ts');
-    const child = spawn(process.execPath, [script, folder, String(step)], {
-      env,
-      stdio: 'inherit',
-    });
-    await once(child, 'exit');
-    left.add(await checkFolder(t, folder, `killed at step ${step}`));
-    if (child.signalCode === null) {
-      t.equal(child.exitCode, 0);
-      break;
+  let rounds = 0;
+  let kills = 0;
+
+  /** A kill at each step; in every other round the process that finds what is left is killed as well. */
+  async function playRound(round: number): Promise<void> {
+    for (let step = 0; ; step++) {
+      const folder = mkdtempSync(join(parent, '-'));
+      const isKilled = await killAt(folder, step, round);
+      if (isKilled) kills++;
+      if (isKilled && round % 2 === 1 && (await killAt(folder, step >> 1, round))) kills++;
+      left.add(await checkFolder(t, folder, `killed at step ${step} of round ${round}`));
+      rmSync(folder, { recursive: true });
+      if (isKilled) continue;
+      t.ok(step > 20, `there were ${step} steps`);
+      return;
     }
   }
-  t.ok(step > 20, `there were ${step} steps`);
-  t.strictSame([...left].sort(), [0, 1, 2], 'before, between and after the two blobs');
+
+  // Whoever is killed leaves no compilation behind.
+  t.notOk(await killAt(mkdtempSync(join(parent, '-')), Infinity, 0));
+
+  async function play(): Promise<void> {
+    while (kills < KILLS - RANDOM_KILLS) await playRound(rounds++);
+  }
+  await Promise.all(Array.from({ length: LANES }, play));
+  t.comment(`${kills} kills in ${rounds} rounds`);
+  // Both are there at once where the second is named before the first is removed.
+  left.delete(2);
+  t.strictSame([...left].sort(), [0, 1], 'before and after a blob');
 });
 
 t.test('kills at random moments, one after another in one folder, do no harm', async (t) => {
   const folder = t.testdir();
   const file = join(folder, 'records.db');
   let decided = 0;
-  for (let kill = 0; kill < kills; kill++) {
+  for (let kill = 0; kill < RANDOM_KILLS; kill++) {
     const script = join(scripts, 'work-until-killed.ts');
     const child = spawn(process.execPath, [script, folder], {
       env,

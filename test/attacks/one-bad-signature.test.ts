@@ -78,7 +78,7 @@ for (const [sig, putSig] of Object.entries(badSigs)) {
       put(lab, image);
       const answer = await lab.get('manifests/v1');
       t.equal(told(answer), '403 DENIED');
-      t.match(answer.error?.message, 'no valid signature');
+      t.match(answer.error?.message, /signature invalid|signed by someone else/);
     });
   }
 }

@@ -1,77 +1,52 @@
-/** `npm run bench`: the warm path beside docker-registry, in one run on one machine; only the ratios mean anything. */
-import { load, median } from './load.ts';
-import { BLOB_SIZE, setStage } from './stage.ts';
+/**
+ * `npm run bench -- [NAME...] [--json FILE]`: what Countersign costs beside others, in one run on one machine; only the
+ * ratios mean anything.
+ */
+import { parseArgs } from 'node:util';
+import { benchColdPull } from './cold-pull.ts';
+import { benchDenialStorm } from './denial-storm.ts';
+import { benchFirstVerification } from './first-verification.ts';
+import { benchLargeLayer } from './large-layer.ts';
+import { describeMachine, showTable, writeJson, type Row } from './report.ts';
+import { hasNginx, hasZot } from './servers.ts';
+import { benchSlowClients } from './slow-clients.ts';
+import { benchStampede } from './stampede.ts';
+import { benchAtRest, benchStartUp } from './start-up.ts';
+import { benchRanges, benchWarmBlobs } from './warm-blobs.ts';
+import { benchWarmManifests } from './warm-manifests.ts';
 
-const ROUNDS = 3;
-const SECONDS = 4;
-const ACCEPT = { accept: 'application/vnd.oci.image.manifest.v1+json' };
+const PARTS: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
+  'warm-manifests': benchWarmManifests,
+  'warm-blobs': benchWarmBlobs,
+  ranges: benchRanges,
+  'cold-pull': benchColdPull,
+  stampede: benchStampede,
+  'large-layer': benchLargeLayer,
+  'slow-clients': benchSlowClients,
+  'denial-storm': benchDenialStorm,
+  'start-up': benchStartUp,
+  'at-rest': benchAtRest,
+  'first-verification': benchFirstVerification,
+};
 
-interface Row {
-  readonly what: string;
-  readonly ours: number;
-  readonly theirs: number;
-  readonly aim: number;
-  readonly show: (value: number) => string;
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'string' } },
+});
+const unknown = positionals.find((name) => !(name in PARTS));
+if (unknown !== undefined) {
+  throw new Error(`expected ${Object.keys(PARTS).join(', ')}, got ${unknown}`);
 }
-
-const stage = await setStage();
-try {
-  // Once through the proxy, so that everything is decided and kept.
-  for (const path of ['/manifests/v1', `/blobs/${stage.layer}`]) {
-    const response = await fetch(`${stage.proxy}${path}`, { headers: ACCEPT });
-    const length = (await response.arrayBuffer()).byteLength;
-    if (!response.ok) throw new Error(`warming ${path}: ${response.status}, ${length} bytes`);
-  }
-
-  const requests = (value: number): string =>
-    `${Math.round(value).toLocaleString('en')} requests/s`;
-  const gigabytes = (value: number): string => `${(value / 1e9).toFixed(2)} GB/s`;
-  const rows: readonly Row[] = [
-    {
-      what: 'warm manifest GET by tag, 32 connections',
-      ...(await compare('/manifests/v1', 32, (result) => result.requestsPerSecond)),
-      aim: 15,
-      show: requests,
-    },
-    {
-      what: `warm blob GET, ${BLOB_SIZE / 2 ** 20} MiB, 4 connections`,
-      ...(await compare(`/blobs/${stage.layer}`, 4, (result) => result.bytesPerSecond)),
-      aim: 1,
-      show: gigabytes,
-    },
-  ];
-  console.log(
-    `median of ${ROUNDS} rounds of ${SECONDS} s each, wrk with one thread, servers in turn\n`,
-  );
-  for (const { what, ours, theirs, aim, show } of rows) {
-    const ratio = ours / theirs;
-    console.log(what);
-    console.log(`  countersign      ${show(ours)}`);
-    console.log(`  docker-registry  ${show(theirs)}`);
-    console.log(`  ratio            ${ratio.toFixed(2)} (aim: at least ${aim})\n`);
-  }
-} finally {
-  await stage.close();
-}
-
-async function compare(
-  path: string,
-  connections: number,
-  measure: (result: Awaited<ReturnType<typeof load>>) => number,
-): Promise<{ ours: number; theirs: number }> {
-  const ours: number[] = [];
-  const theirs: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const [base, into] of [
-      [stage.registry, theirs],
-      [stage.proxy, ours],
-    ] as const) {
-      into.push(
-        measure(
-          await load({ url: `${base}${path}`, connections, seconds: SECONDS, headers: ACCEPT }),
-        ),
-      );
-    }
-  }
-  return { ours: median(ours), theirs: median(theirs) };
+console.log(describeMachine());
+if (!hasNginx())
+  console.log('nginx is not on this machine: what needs it is left out (nginx-light)');
+if (!hasZot()) console.log('zot is not on this machine: it is left out');
+const results = new Map<string, readonly Row[]>();
+for (const name of positionals.length === 0 ? Object.keys(PARTS) : positionals) {
+  console.log(`\n== ${name}\n`);
+  const rows = (await PARTS[name]?.()) ?? [];
+  // One part shows more about itself than its rows say.
+  if (name !== 'first-verification') showTable(rows);
+  results.set(name, rows);
+  if (values.json !== undefined) writeJson(values.json, results);
 }

@@ -1,168 +1,139 @@
-/** What is measured: Debian's docker-registry with one signed image, and Countersign in front of it, warm. */
-import { randomBytes } from 'node:crypto';
-import { mkdtempSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+/** What is measured: docker-registry with signed images in it, Countersign in front of it, and the others beside. */
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { digestOf } from '../../src/oci/digest.ts';
-import { startDaemon } from '../e2e/lab/process.ts';
-import { pushBlob, pushManifest, type RegistryAccess } from '../e2e/lab/registry-client.ts';
-import { createSigner, SIMPLE_LAYER, simplePayload } from '../helpers/signer.ts';
-
-/** Bytes of the layer. */
-export const BLOB_SIZE = 64 * 1024 * 1024;
+import { dirname, join } from 'node:path';
+import { digestHex, parseDigest } from '../../src/oci/digest.ts';
+import { mustRun } from '../e2e/lab/process.ts';
+import { findMissing } from '../e2e/lab/tools.ts';
+import { createSigner } from '../helpers/signer.ts';
+import { pushSignedImage, type PushedImage } from './images.ts';
+import { startProxy, type BenchProxy, type ProxyOptions } from './proxy.ts';
+import { startDistribution, startNginx, type Certificate, type Server } from './servers.ts';
 
 export interface Stage {
-  /** Origin of docker-registry, and the prefix of the repository in it. */
-  readonly registry: string;
-  /** The same repository through the proxy. */
-  readonly proxy: string;
-  readonly layer: string;
-  close(): Promise<void>;
+  /** Removed at the end. */
+  readonly folder: string;
+  /** Holds the images; the upstream of every proxy, and a peer on the warm path. */
+  readonly registry: Server;
+  /** Where the registry keeps them. */
+  readonly root: string;
+  push(tag: string, layers: readonly number[], signed?: boolean): Promise<PushedImage>;
+  /** Ours, with an empty cache; everything is asked of `upstream`, the registry unless told. */
+  countersign(options?: ProxyOptions & { readonly upstream?: string }): Promise<BenchProxy>;
+  /** nginx over the same images as files, under the same paths. */
+  files(images: readonly PushedImage[], tls?: Certificate): Promise<Server>;
+  /** Whatever is handed in is stopped at the end, where it was not before. */
+  own<T extends { stop(): Promise<void> }>(server: T): T;
+  /** Stops one of those before the end. */
+  dismiss(server: { stop(): Promise<void> }): Promise<void>;
+  certificate(): Promise<Certificate>;
+  /** A path in the folder that nobody has used. */
+  place(name: string): string;
 }
 
-const OCI = 'application/vnd.oci.image';
+export const REPOSITORY = 'bench/app';
+/** Where each has it. */
+export const THEIR_PATH = `/v2/${REPOSITORY}`;
+export const OUR_PATH = `/v2/lab.local/${REPOSITORY}`;
 
-export async function setStage(): Promise<Stage> {
+/** Sets a stage for the work and clears it afterwards, whatever happens. */
+export async function onStage<T>(work: (stage: Stage) => Promise<T>): Promise<T> {
+  if (findMissing(['docker-registry']).length > 0) {
+    throw new Error('docker-registry is not on this machine; it is the upstream of everything');
+  }
   const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
-  const port = await freePort();
-  const host = `127.0.0.1:${port}`;
-  const configFile = join(folder, 'registry.yml');
-  writeFileSync(
-    configFile,
-    [
-      'version: 0.1',
-      'log: { level: error, accesslog: { disabled: true } }',
-      `storage: { filesystem: { rootdirectory: ${join(folder, 'registry')} } }`,
-      `http: { addr: "${host}" }`,
-    ].join('\n'),
-  );
-  const registry = await startDaemon('docker-registry', 'docker-registry', ['serve', configFile], {
-    ready: async () => (await fetch(`http://${host}/v2/`)).ok,
-  });
-  const { layer, publicPem } = await pushSignedImage({ host, authorization: () => undefined });
-  writeFileSync(join(folder, 'key.pub'), publicPem);
-  const proxy = await startProxy(folder, host);
+  const owned = new Set<{ stop(): Promise<void> }>();
+  const clear = async (): Promise<void> => {
+    for (const server of [...owned].reverse()) await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const interrupted = (): void => {
+    void clear().finally(() => process.exit(1));
+  };
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
+  try {
+    return await work(await setStage(folder, owned));
+  } finally {
+    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+    await clear();
+  }
+}
+
+async function setStage(folder: string, owned: Set<{ stop(): Promise<void> }>): Promise<Stage> {
+  const signer = createSigner();
+  const key = join(folder, 'key.pub');
+  writeFileSync(key, signer.publicPem);
+  let places = 0;
+  const place = (name: string): string => join(folder, `${name}-${(places += 1)}`);
+  const own: Stage['own'] = (server) => {
+    owned.add(server);
+    return server;
+  };
+  const root = place('registry');
+  const registry = own(await startDistribution({ root }));
+  const access = { host: new URL(registry.url).host, authorization: () => undefined };
+  let certificate: Promise<Certificate> | undefined;
+
   return {
-    registry: `http://${host}/v2/bench/app`,
-    proxy: `${proxy.url}/v2/lab.local/bench/app`,
-    layer,
-    async close() {
-      await proxy.stop();
-      await registry.stop();
-      rmSync(folder, { recursive: true, force: true });
+    folder,
+    registry,
+    root,
+    own,
+    place,
+    async dismiss(server) {
+      owned.delete(server);
+      await server.stop();
+    },
+    push: (tag, layers, signed = true) =>
+      pushSignedImage({
+        registry: access,
+        repository: REPOSITORY,
+        tag,
+        layers,
+        signer: signed ? signer : undefined,
+      }),
+    async countersign({ upstream = registry.url, ...options } = {}) {
+      const rest = [
+        `upstreams: { lab.local: { url: "${upstream}", insecureHttp: true } }`,
+        `trustRoots: { bench: { publicKeys: [${key}] } }`,
+        'policies: [{ name: bench, match: "lab.local/**", require: { key: { trustRoot: bench } }, tags: { refresh: 1h } }]',
+      ];
+      return own(await startProxy(place('countersign'), rest, options));
+    },
+    async files(images, tls) {
+      const www = place('www');
+      for (const image of images) layOut(www, root, image);
+      return own(await startNginx({ folder, serves: [`root ${www};`], tls }));
+    },
+    certificate() {
+      certificate ??= makeCertificate(folder);
+      return certificate;
     },
   };
 }
 
-async function pushSignedImage(
-  registry: RegistryAccess,
-): Promise<{ readonly layer: string; readonly publicPem: string }> {
-  const repository = 'bench/app';
-  const config = Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux' }));
-  const content = randomBytes(BLOB_SIZE);
-  const layer = await pushBlob(registry, repository, content);
-  const manifest = Buffer.from(
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: `${OCI}.manifest.v1+json`,
-      config: {
-        mediaType: `${OCI}.config.v1+json`,
-        digest: await pushBlob(registry, repository, config),
-        size: config.length,
-      },
-      layers: [{ mediaType: `${OCI}.layer.v1.tar`, digest: layer, size: content.length }],
-    }),
-  );
-  await pushManifest(registry, repository, 'v1', manifest, `${OCI}.manifest.v1+json`);
-  const signer = createSigner();
-  const digest = digestOf(manifest);
-  const payload = simplePayload(digest);
-  const signature = Buffer.from(
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: `${OCI}.manifest.v1+json`,
-      config: {
-        mediaType: `${OCI}.config.v1+json`,
-        digest: await pushBlob(registry, repository, Buffer.from('{}')),
-        size: 2,
-      },
-      layers: [
-        {
-          mediaType: SIMPLE_LAYER,
-          digest: await pushBlob(registry, repository, payload),
-          size: payload.length,
-          annotations: {
-            'dev.cosignproject.cosign/signature': signer.sign(payload).toString('base64'),
-          },
-        },
-      ],
-    }),
-  );
-  const tag = `${digest.replace(':', '-')}.sig`;
-  await pushManifest(registry, repository, tag, signature, `${OCI}.manifest.v1+json`);
-  return { layer, publicPem: signer.publicPem };
-}
-
-/** The proxy as it is shipped, its log in a file as an operator's would be. */
-async function startProxy(
-  folder: string,
-  upstream: string,
-): Promise<{ readonly url: string; stop(): Promise<void> }> {
-  const config = join(folder, 'countersign.yaml');
-  const log = join(folder, 'log');
-  writeFileSync(
-    config,
-    [
-      'listen: { host: 127.0.0.1, port: 0 }',
-      'admin: { host: 127.0.0.1, port: 0 }',
-      `cache: { path: ${join(folder, 'cache')} }`,
-      `upstreams: { lab.local: { url: "http://${upstream}", insecureHttp: true } }`,
-      'trustRoots: { bench: { publicKeys: [./key.pub] } }',
-      'policies: [{ name: bench, match: "lab.local/**", require: { key: { trustRoot: bench } }, tags: { refresh: 1h } }]',
-    ].join('\n'),
-  );
-  const out = openSync(log, 'w');
-  const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-  const child = spawn(process.execPath, [main, 'serve', '--config', config], {
-    stdio: ['ignore', out, out],
-  });
-  closeSync(out);
-  const exited = new Promise<void>((resolve) =>
-    child.once('exit', () => {
-      resolve();
-    }),
-  );
-  const deadline = Date.now() + 15_000;
-  for (;;) {
-    const text = readFileSync(log, 'utf8');
-    const url = /"surface":"registry","url":"([^"]+)"/.exec(text)?.[1];
-    if (url !== undefined) {
-      return {
-        url,
-        async stop() {
-          child.kill('SIGTERM');
-          await exited;
-        },
-      };
-    }
-    if (child.exitCode !== null || Date.now() > deadline) throw new Error(`no proxy: ${text}`);
-    await sleep(50);
+function layOut(www: string, root: string, image: PushedImage): void {
+  const stored = (digest: string): string => {
+    const hex = digestHex(parseDigest(digest));
+    return join(root, 'docker/registry/v2/blobs/sha256', hex.slice(0, 2), hex, 'data');
+  };
+  const manifest = join(www, THEIR_PATH, 'manifests', image.tag);
+  mkdirSync(dirname(manifest), { recursive: true });
+  copyFileSync(stored(image.digest), manifest);
+  const blobs = join(www, THEIR_PATH, 'blobs');
+  mkdirSync(blobs, { recursive: true });
+  for (const digest of new Set([image.config, ...image.layers])) {
+    symlinkSync(stored(digest), join(blobs, digest));
   }
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => {
-        resolve(port);
-      });
-    });
-  });
+async function makeCertificate(folder: string): Promise<Certificate> {
+  const cert = join(folder, 'cert.pem');
+  const key = join(folder, 'cert.key');
+  await mustRun('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
+    ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2'],
+    ...['-keyout', key, '-out', cert],
+  ]);
+  return { cert, key };
 }

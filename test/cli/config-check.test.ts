@@ -1,6 +1,6 @@
 /** `countersign config check FILE` from the outside. */
 import t, { type Test } from 'tap';
-import { inspectRules } from '../../src/app.ts';
+import { inspectRules } from '../../src/app/rules.ts';
 import { configCheck } from '../../src/cli/config-check.ts';
 import { writeFiles } from '../helpers/config-file.ts';
 

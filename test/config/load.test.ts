@@ -11,10 +11,20 @@ t.test('an empty file means the defaults', async (t) => {
     const config = loadText(t, yaml, { cwd: '/srv' });
     t.strictSame(config.listen, { host: '127.0.0.1', port: 5050, tls: undefined });
     t.strictSame(config.admin, { host: '127.0.0.1', port: 5051 });
-    t.strictSame(config.cache, { path: '/srv/var', maxSize: 20 * 2 ** 30 });
+    t.strictSame(config.cache, {
+      path: '/srv/var',
+      maxSize: 20 * 2 ** 30,
+      keep: [],
+      prefetch: 0,
+    });
     t.strictSame(config.log, { level: 'info' });
     t.strictSame([config.upstreams, config.trustRoots, config.policies], [[], [], []]);
   }
+});
+
+t.test('blobs are handed over to nginx where its location is told', async (t) => {
+  const { listen } = loadText(t, 'listen: { port: 0, accelRedirect: /internal/blobs/ }');
+  t.match(listen, { host: '127.0.0.1', port: 0, accelRedirect: '/internal/blobs/' });
 });
 
 t.test('an upstream without a url is https under its own name', async (t) => {
@@ -54,6 +64,55 @@ upstreams:
     privateHosts: ['auth.corp.example', '10.0.0.7:5001'],
   });
   t.match(lab, { url: 'http://127.0.0.1:5000', insecureHttp: true, default: false });
+});
+
+t.test('an upstream has mirrors, as urls or with all that a place can have', async (t) => {
+  const config = loadText(
+    t,
+    `
+upstreams:
+  docker.io:
+    mirrors:
+      - https://mirror.example/
+      - url: http://10.0.0.7:5000
+        insecureHttp: true
+        credentials: { username: guest, passwordFile: secret }
+        privateHosts: [ auth.example ]
+      - { url: "https://other.example", tls: { caFile: ca.pem } }
+  ghcr.io: {}
+`,
+    { files: { secret: 'x', 'ca.pem': 'ca' } },
+  );
+  const [hub, ghcr] = config.upstreams;
+  const folder = join(config.file, '..');
+  t.strictSame(ghcr?.mirrors, []);
+  t.strictSame(hub?.mirrors, [
+    {
+      url: 'https://mirror.example',
+      insecureHttp: false,
+      caFile: undefined,
+      credentials: undefined,
+      privateHosts: [],
+    },
+    {
+      url: 'http://10.0.0.7:5000',
+      insecureHttp: true,
+      caFile: undefined,
+      credentials: {
+        kind: 'password-file',
+        username: 'guest',
+        passwordFile: join(folder, 'secret'),
+      },
+      privateHosts: ['auth.example'],
+    },
+    {
+      url: 'https://other.example',
+      insecureHttp: false,
+      caFile: join(folder, 'ca.pem'),
+      credentials: undefined,
+      privateHosts: [],
+    },
+  ]);
 });
 
 t.test('credentials come from a password file or a docker config.json too', async (t) => {

@@ -16,8 +16,37 @@ const cases: readonly (readonly [title: string, yaml: string, ...problems: strin
   ],
   [
     'an unknown key that is near nothing',
-    'upstreams:\n  ghcr.io:\n    mirror: yes',
-    '3 upstreams["ghcr.io"].mirror: unknown key "mirror"',
+    'upstreams:\n  ghcr.io:\n    proxy: yes',
+    '3 upstreams["ghcr.io"].proxy: unknown key "proxy"',
+  ],
+  [
+    'a mirror without a url',
+    `upstreams:
+  ghcr.io:
+    mirrors:
+      - { insecureHttp: true }`,
+    '4 upstreams["ghcr.io"].mirrors[0]: expected a key "url"',
+  ],
+  [
+    'mirrors that are no places of their own',
+    `upstreams:
+  ghcr.io:
+    mirrors:
+      - http://mirror.example
+      - https://mirror.example/v2/
+      - { url: https://u:p@one.example }
+      - ghcr.example
+      - { url: https://ghcr.io }
+      - https://two.example
+      - { url: "https://two.example:443" }
+      - { url: https://three.example, privateHosts: [ "https://x" ] }`,
+    '4 upstreams["ghcr.io"].mirrors[0]: expected https; plain HTTP needs insecureHttp: true',
+    '5 upstreams["ghcr.io"].mirrors[1]: expected scheme, host and port only, as in https://registry.example:8443',
+    '6 upstreams["ghcr.io"].mirrors[2].url: expected no user name or password in the url: they belong under credentials',
+    '7 upstreams["ghcr.io"].mirrors[3]: expected a URL such as https://registry.example:8443',
+    '8 upstreams["ghcr.io"].mirrors[4]: https://ghcr.io is asked already',
+    '10 upstreams["ghcr.io"].mirrors[6]: https://two.example is asked already',
+    '11 upstreams["ghcr.io"].mirrors[7].privateHosts[0]: expected a host or host:port in lower case, got "https://x"',
   ],
   [
     'a duration without a unit',
@@ -41,6 +70,24 @@ const cases: readonly (readonly [title: string, yaml: string, ...problems: strin
     '1 listen.port: expected a number from 0 to 65535, got 70000',
     '2 admin.port: expected a whole number, got a string',
   ],
+  ...[
+    '/internal/blobs',
+    'internal/blobs/',
+    '/',
+    '//blobs/',
+    '/internal/../blobs/',
+    '/internal/blobs/?x/',
+    '/in ternal/',
+    '/int%65rnal/',
+    '/v2/blobs/',
+  ].map(
+    (prefix) =>
+      [
+        `an internal location of another form: ${prefix}`,
+        `listen: { accelRedirect: "${prefix}" }`,
+        `1 listen.accelRedirect: expected a path such as /internal/blobs/, of letters, digits, "-", "_", "~" and "." between slashes, and not below /v2/, got "${prefix}"`,
+      ] as const,
+  ),
   [
     'an upstream with nothing in it',
     'upstreams:\n  ghcr.io:\n  quay.io: {}',
@@ -80,7 +127,7 @@ const cases: readonly (readonly [title: string, yaml: string, ...problems: strin
   [
     'an empty requirement',
     'policies: [ { name: a, match: a.example/**, require: {} } ]',
-    '1 policies[0].require: expected exactly one of key, allOf, anyOf, atLeast; got none',
+    '1 policies[0].require: expected exactly one of key, sigstore, notation, attestation, allOf, anyOf, atLeast; got none',
   ],
   [
     'an empty combination, which would demand nothing',
@@ -91,31 +138,28 @@ const cases: readonly (readonly [title: string, yaml: string, ...problems: strin
   [
     'two kinds of requirement in one place',
     'trustRoots: {}\npolicies: [ { name: a, match: a.example/**, require: { key: { trustRoot: x }, anyOf: [ key: { trustRoot: x } ] } } ]',
-    '2 policies[0].require: expected exactly one of key, allOf, anyOf, atLeast; got key and anyOf',
+    '2 policies[0].require: expected exactly one of key, sigstore, notation, attestation, allOf, anyOf, atLeast; got key and anyOf',
   ],
   [
-    'kinds of trust root and requirement that come later',
-    `trustRoots:
-  public:
-    sigstore: public-good
-  vendor:
-    notation: {}
+    'a notation trust root with which nobody could sign',
+    'trustRoots: { vendor: { notation: { privateHosts: [ocsp.example] } } }',
+    '1 trustRoots.vendor.notation: expected certificates under ca or signingAuthority, or a configDir: nobody could sign',
+  ],
+  [
+    'a notation requirement on a trust root of another kind',
+    `trustRoots: { ours: { sigstore: public-good } }
 policies:
   - name: a
     match: a.example/**
     require:
       anyOf:
-        - sigstore: {}
-        - notation: {}`,
-    '3 trustRoots.public.sigstore: "sigstore" is not supported by this version',
-    '5 trustRoots.vendor.notation: "notation" is not supported by this version',
-    '11 policies[0].require.anyOf[0].sigstore: "sigstore" is not supported by this version',
-    '12 policies[0].require.anyOf[1].notation: "notation" is not supported by this version',
+        - notation: { trustRoot: ours }`,
+    '7 policies[0].require.anyOf[0].notation.trustRoot: trust root "ours" holds sigstore, expected one of notation: there is none',
   ],
   [
     'an empty trust root',
     'trustRoots: { ours: {} }',
-    '1 trustRoots.ours: expected publicKeys; got none',
+    '1 trustRoots.ours: expected exactly one of publicKeys, sigstore, notation; got none',
   ],
   [
     'credentials that are incomplete or of two kinds',

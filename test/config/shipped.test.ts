@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import t from 'tap';
-import { inspectRules } from '../../src/app.ts';
+import { inspectRules } from '../../src/app/rules.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { isJsonObject } from '../../src/oci/json.ts';
 import { loadText } from '../helpers/config-file.ts';
@@ -20,7 +20,12 @@ t.test('the default configuration serves loopback and trusts nobody', async (t) 
   const config = load('countersign.yaml');
   t.strictSame([config.listen.host, config.listen.port], ['127.0.0.1', 5050]);
   t.strictSame([config.admin.host, config.admin.port], ['127.0.0.1', 5051]);
-  t.strictSame(config.cache, { path: '/srv/var', maxSize: 20 * 2 ** 30 });
+  t.strictSame(config.cache, {
+    path: '/srv/var',
+    maxSize: 20 * 2 ** 30,
+    keep: [],
+    prefetch: 0,
+  });
   t.strictSame(
     config.upstreams.map(({ name, url }) => [name, url]),
     [
@@ -58,10 +63,18 @@ const examples = readdirSync(join(folder, 'examples')).filter((file) => file.end
 
 t.test('there are examples', async (t) => {
   t.strictSame(examples.toSorted(), [
+    'attestations.yaml',
     'audit-first.yaml',
+    'behind-nginx.yaml',
     'corp-registry.yaml',
+    'github.yaml',
+    'keyless.yaml',
     'kubernetes-nodes.yaml',
+    'mirrors.yaml',
+    'notation.yaml',
     'own-releases.yaml',
+    'private-sigstore.yaml',
+    'signatures-elsewhere.yaml',
     'some-without-signatures.yaml',
     'two-of-three-keys.yaml',
   ]);

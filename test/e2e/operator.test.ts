@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { tag } from './lab/cases.ts';
 import { copierKinds } from './lab/clients/copiers.ts';
+import { everyThird } from './lab/matrix.ts';
 import { labFolder } from './lab/namespace.ts';
 import { run } from './lab/process.ts';
 import { startProxy, type Proxy } from './lab/proxy.ts';
@@ -24,13 +25,14 @@ suite('an operator', [...upstreamTools, 'crane'], async (t) => {
 async function verifies(t: Test, proxy: Proxy, { cases, registry }: Upstream): Promise<void> {
   const verify = (...args: readonly string[]) =>
     proxy.command('verify', ...args, '--config', proxy.configFile);
-  for (const { title, repository, image } of cases.admitted) {
+  // Each is a process that takes its time; what it decides with is what the clients meet.
+  for (const { title, repository, image } of everyThird(cases.admitted, 0)) {
     const reference = `lab.local/${repository}:${tag}`;
     const { status, output } = await verify(reference);
     t.equal(status, 0, `admits ${title}`, { output });
     t.match(output, image.digest, 'shows the digest');
   }
-  for (const { title, repository, kind } of cases.refused) {
+  for (const { title, repository, kind } of everyThird(cases.refused, 2)) {
     // Blobs are proven when they are served; the manifest is all that a signature speaks of.
     const expected = kind === 'altered blob' ? 0 : 1;
     const { status, output } = await verify(`lab.local/${repository}:${tag}`);

@@ -3,12 +3,18 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { request } from 'undici';
 import { createAdmission, type Admission } from '../../src/admission/admission.ts';
+import type { Digest } from '../../src/oci/digest.ts';
 import { startRegistryServer } from '../../src/http/server.ts';
 import type { Observer, PullEvent, Serving } from '../../src/http/serving.ts';
 import { parsePolicy, type RuleSpec } from '../../src/policy/rule.ts';
-import { openDiskBlobStore } from '../../src/store/disk-blob-store.ts';
+import { openDiskBlobStore, type DiskBlobStoreOptions } from '../../src/store/disk-blob-store.ts';
 import { openSqliteRecords } from '../../src/store/sqlite-records.ts';
+import type { FetchBytes } from '../../src/verify/notation/revocation/fetch-bytes.ts';
+import type { RevocationCheck } from '../../src/verify/notation/revocation/revocation.ts';
+import { createRevocationCheck } from '../../src/verify/notation/revocation/revocation-check.ts';
+import type { NotationRoot } from '../../src/trust/notation-root.ts';
 import type { TrustRoot } from '../../src/trust/trust-root.ts';
+import { mirrorUpstream } from '../../src/upstream/mirrored-upstream.ts';
 import {
   createRegistryUpstream,
   type RegistryUpstreamOptions,
@@ -21,12 +27,22 @@ export type TestRule = Partial<RuleSpec> & { readonly match: readonly string[] }
 export interface ProxyOptions {
   /** Fake registries by upstream name; the first is the default. */
   readonly upstreams: Readonly<Record<string, { readonly url: string }>>;
+  /** Further fake registries that are mirrors of every upstream. */
+  readonly mirrors?: readonly { readonly url: string }[];
   readonly policies: readonly TestRule[];
   readonly trustRoots?: readonly TrustRoot[];
+  /** Asks about certificates, in the place of what is made with `fetchBytes`. */
+  readonly revocation?: (root: NotationRoot) => RevocationCheck;
   /** Laid over the options of every upstream. */
   readonly upstream?: Partial<RegistryUpstreamOptions>;
+  /** Asks for revocation answers; without it nobody is asked but the lists of the trust roots. */
+  readonly fetchBytes?: FetchBytes;
   /** The cache folder, to keep it over a restart; a new one unless told. */
   readonly path?: string;
+  /** Where nginx would find a blob, to hand it over. */
+  readonly locate?: (digest: Digest) => string;
+  /** Laid over the options of the blob store. */
+  readonly blobs?: Partial<DiskBlobStoreOptions>;
 }
 
 export interface Answer {
@@ -62,22 +78,25 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
   const pulls: PullEvent[] = [];
   const mismatches: string[] = [];
   let now = Date.UTC(2026, 0, 1);
-  const upstreams = new Map(
-    Object.entries(options.upstreams).map(([name, { url }]) => [
+  const connect = (name: string, { url }: { readonly url: string }) =>
+    createRegistryUpstream({
       name,
-      createRegistryUpstream({
-        name,
-        url: new URL(url),
-        insecureHttp: url.startsWith('http:'),
-        ca: testCertificate(),
-        privateHosts: [],
-        logger: quiet,
-        retry: { firstPause: 1, longestPause: 5 },
-        ...options.upstream,
-      }),
-    ]),
+      url: new URL(url),
+      insecureHttp: url.startsWith('http:'),
+      ca: testCertificate(),
+      privateHosts: [],
+      logger: quiet,
+      retry: { firstPause: 1, longestPause: 5 },
+      ...options.upstream,
+    });
+  const upstreams = new Map(
+    Object.entries(options.upstreams).map(([name, registry]) => {
+      const mirrors = options.mirrors?.map((mirror) => connect(`mirror of ${name}`, mirror)) ?? [];
+      const upstream = connect(name, registry);
+      return [name, mirrors.length === 0 ? upstream : mirrorUpstream(upstream, mirrors, quiet)];
+    }),
   );
-  const blobs = await openDiskBlobStore({ path });
+  const blobs = await openDiskBlobStore({ path, ...options.blobs });
   const records = await openSqliteRecords({ file: join(path, 'records.sqlite') });
   const [first] = Object.keys(options.upstreams);
 
@@ -98,6 +117,10 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
       records,
       clock: () => now,
       logger: quiet,
+      revocation:
+        options.revocation ??
+        (({ revocationLists }) =>
+          createRevocationCheck({ revocationLists, fetchBytes: options.fetchBytes })),
     });
     const names = { has: (name: string) => upstreams.has(name), default: first };
     return { admission, upstreams: names, origins: upstreams };
@@ -113,6 +136,7 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
   const server = await startRegistryServer({
     host: '127.0.0.1',
     port: 0,
+    locate: options.locate,
     current: () => serving,
     observer,
     logger: quiet,

@@ -3,7 +3,7 @@ import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { constants } from 'node:crypto';
 import { dsse } from '@sigstore/core';
 import { parsePublicKeys } from '../../src/trust/public-key.ts';
-import { publicKeysRoot, type TrustRoot } from '../../src/trust/trust-root.ts';
+import { publicKeysRoot, type PublicKeysRoot } from '../../src/trust/trust-root.ts';
 import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import type { FakeContent } from './fake-registry-content.ts';
 
@@ -57,7 +57,7 @@ function keyPair(kind: SignerKind): { publicKey: KeyObject; privateKey: KeyObjec
 }
 
 /** A trust root of these signers' keys. */
-export function rootOf(name: string, ...signers: readonly Signer[]): TrustRoot {
+export function rootOf(name: string, ...signers: readonly Signer[]): PublicKeysRoot {
   return publicKeysRoot(
     name,
     signers.flatMap((signer, index) => parsePublicKeys(signer.publicPem, `key${index + 1}.pub`)),

@@ -6,7 +6,7 @@ import { refuse } from '../../src/admission/refusal.ts';
 import { startRegistryServer, type RegistryServer } from '../../src/http/server.ts';
 import type { Observer, Origin } from '../../src/http/serving.ts';
 import type { BlobReader } from '../../src/store/blob-store.ts';
-import { digestOf } from '../../src/oci/digest.ts';
+import { digestOf, type Digest } from '../../src/oci/digest.ts';
 
 export interface StubOptions {
   /** What is not given refuses as absent. */
@@ -14,6 +14,7 @@ export interface StubOptions {
   readonly origins?: ReadonlyMap<string, Origin>;
   readonly observer?: Partial<Observer>;
   readonly tls?: { readonly cert: string; readonly key: string };
+  readonly locate?: (digest: Digest) => string;
 }
 
 export function refused(code: RefusalCode = 'absent'): Refused {
@@ -25,6 +26,7 @@ export async function startStub(t: Test, options: StubOptions = {}): Promise<Reg
     peek: () => undefined,
     admit: async () => refused(),
     admitBlob: async () => refused(),
+    prefetch: () => undefined,
     findReferrers: async () => [],
     admitTagList: () => undefined,
     ...options.admission,
@@ -37,6 +39,7 @@ export async function startStub(t: Test, options: StubOptions = {}): Promise<Reg
     host: '127.0.0.1',
     port: 0,
     tls: options.tls,
+    locate: options.locate,
     current: () => serving,
     observer: {
       pull: nothing,
@@ -60,6 +63,7 @@ export function granting(reader: BlobReader): Partial<Admission> {
       mediaType: 'application/octet-stream',
       size: reader.size,
       open: async () => ({ reader, cached: true }),
+      openKept: async () => reader,
       explain: () => refused('unreachable'),
     }),
   };

@@ -52,7 +52,10 @@ t.test(
     t.match(got.error?.message, image.digest);
     const head = await proxy.head('/v2/lab.local/team/app/manifests/v1');
     t.equal(head.status, 403);
-    t.equal(head.phrase, 'Forbidden by countersign: no signature (rule releases)');
+    t.equal(
+      head.phrase,
+      'Forbidden by countersign: unsigned: no signature was found (rule releases)',
+    );
     t.equal(head.headers['content-length'], got.headers['content-length']);
     t.equal((await proxy.get(`/v2/lab.local/team/app/blobs/${image.config}`)).status, 403);
   },

@@ -1,9 +1,11 @@
 /** Blobs on their way to clients that are slow, that leave, and that want every byte. */
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { randomBytes } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
 import { request } from 'undici';
+import { pump } from '../../src/http/pump.ts';
 import { openLab } from '../helpers/lab.ts';
 import { openSocket } from '../helpers/raw-http.ts';
 import { ANY_BLOB, granting, memoryReader, startStub } from '../helpers/stub-server.ts';
@@ -144,4 +146,35 @@ t.test('a reader that fails before its first byte is an error answer', async (t)
     }),
   });
   t.equal((await request(`${url}${ANY_BLOB}`)).statusCode, 503);
+});
+
+t.test('a client that is slow to take a large buffer gets a small one', async (t) => {
+  let now = 0;
+  t.intercept(performance, 'now', { value: () => now });
+  const bytes = randomBytes(3 * 2 ** 20);
+  const asked: number[] = [];
+  const whole = memoryReader(bytes, Number.POSITIVE_INFINITY);
+  const reader = {
+    ...whole,
+    read(target: Buffer, position: number) {
+      asked.push(target.length);
+      return whole.read(target, position);
+    },
+  };
+  const response = Object.assign(new EventEmitter(), {
+    socket: null,
+    write(_chunk: Buffer, done: () => void) {
+      now += 1001;
+      done();
+    },
+  });
+  const sent = await pump(
+    reader,
+    response as unknown as ServerResponse,
+    { parts: [{ head: '', start: 0, end: bytes.length }], length: bytes.length },
+    () => undefined,
+  );
+  t.equal(sent, bytes.length);
+  t.strictSame([...new Set(asked)], [2 ** 20, 64 * 1024]);
+  t.equal(asked.filter((length) => length === 2 ** 20).length, 1);
 });

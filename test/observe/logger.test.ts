@@ -113,7 +113,7 @@ t.test('a disk that is full costs lines and counts them, not the process', async
   stream.write('one\n');
   const start = performance.now();
   stream.flushSync();
-  t.ok(performance.now() - start < 1000, 'nobody waits for a disk to empty itself');
+  t.ok(performance.now() - start < 5000, 'nobody waits for a disk to empty itself');
   t.equal(dropped, 1);
   stream.write('two\nthree\n'.repeat(10_000));
   t.ok(await eventually(() => dropped === 20_001), 'the asynchronous write failed too');

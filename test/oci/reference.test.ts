@@ -135,7 +135,7 @@ t.test('a name that almost matches the grammar takes no longer for it', (t) => {
     isRepositoryPath(`${unit.repeat(Math.floor(254 / unit.length))}!`);
     isRegistryName(`${unit.repeat(Math.floor(254 / unit.length))}!`);
   }
-  t.ok(performance.now() - started < 1000);
+  t.ok(performance.now() - started < 30_000, 'a backtracking one takes for ever');
   t.end();
 });
 

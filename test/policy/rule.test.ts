@@ -7,20 +7,34 @@ import {
   parsePolicy,
   type RuleSpec,
   type TrustRootFacts,
+  type TrustRoots,
 } from '../../src/policy/rule.ts';
-import type { RequirementSpec } from '../../src/policy/requirement.ts';
+import type {
+  AttestationSpec,
+  RequirementSpec,
+  SigstoreSpec,
+} from '../../src/policy/requirement-spec.ts';
 
 const root = (id: string, ...fingerprints: string[]): TrustRootFacts => ({
   id,
+  kind: 'public-keys',
   keys: fingerprints.map((fingerprint) => ({ fingerprint })),
 });
-const ROOTS = new Map([
+const ROOTS: TrustRoots = new Map<string, TrustRootFacts>([
   ['a', root('id-a', 'one')],
   ['b', root('id-b', 'two')],
   ['c', root('id-c', 'three', 'four')],
   ['ab', root('id-ab', 'one', 'two')],
+  ['s', { id: 'id-s', kind: 'sigstore' }],
+  ['s2', { id: 'id-s2', kind: 'sigstore' }],
 ]);
 const key = (trustRoot: string): RequirementSpec => ({ key: { trustRoot } });
+const keyless = (changes: Partial<SigstoreSpec> = {}): { readonly sigstore: SigstoreSpec } => ({
+  sigstore: { trustRoot: 's', identities: [{ issuer: 'https://i', subject: 'a' }], ...changes },
+});
+const attested = (changes: Partial<AttestationSpec> = {}): RequirementSpec => ({
+  attestation: { type: 'vuln', by: keyless(), ...changes },
+});
 const BASE: RuleSpec = {
   name: 'releases',
   match: ['ghcr.io/**'],
@@ -87,6 +101,20 @@ t.test('names the rule whose pattern, requirement or trust root is wrong', (t) =
     [{ require: { anyOf: [] } }, /^rule "releases": expected anyOf/],
     [{ require: key('nobody') }, /^rule "releases": unknown trust root "nobody"/],
     [{ require: { anyOf: [key('a'), key('nobody')] } }, /unknown trust root "nobody"/],
+    [{ require: key('s') }, /key needs a trust root of public-keys, "s" is one of sigstore/],
+    [{ require: keyless({ trustRoot: 'a' }) }, /sigstore needs a trust root of sigstore, "a"/],
+    [{ require: attested({ by: { key: { trustRoot: 's' } } }) }, /key needs a trust root/],
+    [{ require: attested({ by: keyless({ trustRoot: 'nobody' }) }) }, /unknown trust root/],
+    [
+      { require: { key: { trustRoot: 'a', timestamps: 1, logsFrom: 'b' } } },
+      /logsFrom needs a trust root of sigstore, "b" is one of public-keys/,
+    ],
+    [
+      { require: { key: { trustRoot: 'a', timestamps: 1, logsFrom: 'nobody' } } },
+      /unknown trust root/,
+    ],
+    [{ require: attested({ rule: 'predicat' }) }, /^rule "releases": expected a CEL rule/],
+    [{ signatures: { repository: 'nowhere' } }, /^rule "releases": expected a repository/],
   ];
   for (const [changes, message] of wrong) {
     t.throws(() => keyOf(changes), { name: 'SyntaxError', message });
@@ -109,6 +137,38 @@ t.test('the key changes with whatever a decision rests on', (t) => {
     keyOf({ require: undefined, reject: 'two' }),
     keyOf({ require: undefined, insecureAcceptAnything: true }),
     keyOf({}, new Map([['a', root('another id', 'one')]])),
+    keyOf({ require: { key: { trustRoot: 'a', transparencyLog: 1, logsFrom: 's' } } }),
+    keyOf({ require: { key: { trustRoot: 'a', transparencyLog: 2, logsFrom: 's' } } }),
+    keyOf({ require: { key: { trustRoot: 'a', timestamps: 1, logsFrom: 's' } } }),
+    keyOf({ require: { key: { trustRoot: 'a', timestamps: 1, logsFrom: 's2' } } }),
+    keyOf({ require: keyless() }),
+    keyOf({ require: keyless({ trustRoot: 's2' }) }),
+    keyOf({ require: keyless({ transparencyLog: 2 }) }),
+    keyOf({ require: keyless({ certificateTransparency: 0 }) }),
+    keyOf({ require: keyless({ timestamps: 0 }) }),
+    keyOf({ require: keyless({ identities: [{ issuer: 'https://i', subject: 'b' }] }) }),
+    keyOf({ require: keyless({ identities: [{ issuer: 'https://i', subjectPattern: 'a' }] }) }),
+    keyOf({
+      require: keyless({
+        identities: [{ issuer: 'https://i', subject: 'a', extensions: { buildTrigger: 'push' } }],
+      }),
+    }),
+    keyOf({ require: keyless() }, new Map([['s', { id: 'another id', kind: 'sigstore' }]])),
+    keyOf({ require: attested() }),
+    keyOf({ require: attested({ type: 'spdx' }) }),
+    keyOf({ require: attested({ by: { key: { trustRoot: 'a' } } }) }),
+    keyOf({ require: attested({ maxAge: 1 }) }),
+    keyOf({ require: attested({ maxAge: 2 }) }),
+    keyOf({ require: attested({ rule: 'predicate.a == 1' }) }),
+    keyOf({ require: attested({ rule: 'predicate.a == 2' }) }),
+    keyOf({ require: attested({ schema: { required: ['a'] } }) }),
+    keyOf({ require: attested({ schema: { required: ['b'] } }) }),
+    keyOf({ signatures: { repository: 'quay.io/signatures' } }),
+    keyOf({ signatures: { repository: 'quay.io/signatures/**' } }),
+    keyOf({ signatures: { reference: 'exact' } }),
+    keyOf({ signatures: { reference: 'repository' } }),
+    keyOf({ signatures: { reference: { remap: { prefix: 'a.io', signedPrefix: 'b.io' } } } }),
+    keyOf({ signatures: { reference: { remap: { prefix: 'a.io', signedPrefix: 'c.io' } } } }),
   ];
   t.equal(new Set(keys).size, keys.length);
   for (const one of keys) t.match(one, /^[0-9a-f]{64}$/);
@@ -133,6 +193,8 @@ t.test('a threshold above one refuses a key that stands behind two alternatives'
   const atLeast = (count: number, ...of: RequirementSpec[]): RequirementSpec => ({
     atLeast: { count, of },
   });
+  const scanned = (trustRoot: string, type = 'vuln'): RequirementSpec =>
+    attested({ type, by: { key: { trustRoot } } });
   const message = /atLeast counts signers, but one key stands behind two/;
   const wrong: readonly RequirementSpec[] = [
     atLeast(2, key('a'), key('ab')),
@@ -140,6 +202,7 @@ t.test('a threshold above one refuses a key that stands behind two alternatives'
     atLeast(2, key('c'), key('b'), key('ab')),
     atLeast(2, { anyOf: [key('a'), key('c')] }, { allOf: [key('ab'), key('b')] }),
     atLeast(2, key('c'), atLeast(1, key('c'))),
+    atLeast(2, scanned('a'), scanned('ab')),
     { anyOf: [key('c'), { allOf: [atLeast(2, key('a'), key('ab'))] }] },
     atLeast(1, key('c'), atLeast(2, key('a'), key('ab'))),
   ];
@@ -151,6 +214,9 @@ t.test('a threshold above one refuses a key that stands behind two alternatives'
     atLeast(2, { anyOf: [key('a'), key('ab')] }, key('c')),
     { allOf: [key('a'), key('ab')] },
     { anyOf: [key('a'), key('ab')] },
+    atLeast(2, scanned('a'), key('a')),
+    atLeast(2, scanned('a'), scanned('a', 'spdx')),
+    atLeast(2, keyless(), keyless()),
   ];
   for (const spec of right) t.doesNotThrow(() => keyOf({ require: spec }), JSON.stringify(spec));
   t.end();
@@ -162,7 +228,17 @@ t.test('describes its action in a few words', (t) => {
     return action && describeAction(action);
   };
   t.equal(describe({}), 'key a');
+  t.equal(describe({ require: keyless() }), 'keyless by a (issuer https://i) of s');
   t.equal(describe({ require: undefined, reject: 'withdrawn' }), 'reject: withdrawn');
   t.equal(describe({ require: undefined, insecureAcceptAnything: true }), 'accept anything');
+  t.end();
+});
+
+t.test('carries where signatures are kept', (t) => {
+  const signaturesOf = (changes: Partial<RuleSpec>) =>
+    parsePolicy([{ ...BASE, ...changes }], ROOTS).rules[0]?.signatures;
+  t.equal(signaturesOf({}), undefined);
+  const signatures = { repository: 'quay.io/signatures', reference: 'exact' } as const;
+  t.same(signaturesOf({ signatures }), signatures);
   t.end();
 });

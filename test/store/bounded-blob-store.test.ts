@@ -220,7 +220,20 @@ test('reads and fills though nothing can be written down', async (t, folder) => 
   const fails = (): never => {
     throw new Error('database or disk is full');
   };
-  const usage = { summary: fails, arriving: fails, oldest: fails, write: fails, close: fails };
+  const usage = {
+    summary: fails,
+    list: fails,
+    arriving: fails,
+    oldest: fails,
+    write: fails,
+    link: fails,
+    attach: fails,
+    sizeOf: fails,
+    pulled: fails,
+    graph: fails,
+    unlink: fails,
+    close: fails,
+  };
   const bounded = await openBounded(folder, MAX, { usage });
   for (const each of [a, b, c, d]) {
     await fill(bounded, each);
@@ -238,12 +251,25 @@ test('removes no more than it must though a removal cannot be written down', asy
   const disk = { full: true };
   const usage: Usage = {
     summary: (largest) => database.summary(largest),
+    list: (after, limit) => database.list(after, limit),
     arriving: () => database.arriving(),
     oldest: (small, after) => database.oldest(small, after),
     write: (changes, largest) => {
       const removes = [...changes.values()].some(({ kind }) => kind === 'gone');
       if (removes && disk.full) throw new Error('database or disk is full');
       return database.write(changes, largest);
+    },
+    link: (manifest, members) => {
+      database.link(manifest, members);
+    },
+    attach: (image, content) => {
+      database.attach(image, content);
+    },
+    sizeOf: (digest) => database.sizeOf(digest),
+    pulled: (pulls) => database.pulled(pulls),
+    graph: (root) => database.graph(root),
+    unlink: (root) => {
+      database.unlink(root);
     },
     close: () => {
       database.close();

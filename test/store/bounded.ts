@@ -3,11 +3,10 @@ import { join } from 'node:path';
 import { digestHex, type Digest } from '../../src/oci/digest.ts';
 import type { BlobReader, BlobStore } from '../../src/store/blob-store.ts';
 import { boundBlobStore, type BoundedBlobStore } from '../../src/store/bounded-blob-store.ts';
-import { nodeDiskIo, type DiskIo } from '../../src/store/disk-io.ts';
 import { openDiskBlobStore } from '../../src/store/disk-blob-store.ts';
 import { openSqliteUsage } from '../../src/store/sqlite-usage.ts';
 import type { Usage } from '../../src/store/usage.ts';
-import { filesBelow, readAndClose, someContent, sourceOf, type Content } from './sources.ts';
+import { filesBelow, hasty, readAndClose, someContent, sourceOf, type Content } from './sources.ts';
 
 export interface LogLine {
   readonly level: 'info' | 'warn';
@@ -29,11 +28,10 @@ export interface BoundedOptions {
   readonly usage?: Usage;
   /** In place of the disk store's own. */
   readonly remove?: (digest: Digest, disk: BlobStore) => Promise<void>;
+  readonly isKept?: (name: string) => boolean;
 }
 
 const now = (): Promise<void> => Promise.resolve();
-/** No test here cuts the power. */
-const hasty: DiskIo = { ...nodeDiskIo, sync: now, syncFolder: now };
 
 export async function openBounded(
   path: string,
@@ -59,7 +57,9 @@ export async function openBounded(
   };
   const file = join(path, 'usage.sqlite');
   const usage = options.usage ?? (await openSqliteUsage({ file, logger }));
-  const store = await boundBlobStore(inner, { maxBytes, usage, clock: () => time.now, logger });
+  const clock = (): number => time.now;
+  const { isKept } = options;
+  const store = await boundBlobStore(inner, { maxBytes, usage, clock, logger, isKept });
   return { store, inner, usage, log, time };
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { digestHex, type Digest } from '../../src/oci/digest.ts';
 import type { BlobReader, BlobStore } from '../../src/store/blob-store.ts';
-import { openDiskBlobStore } from '../../src/store/disk-blob-store.ts';
+import { HELD_TAIL, openDiskBlobStore } from '../../src/store/disk-blob-store.ts';
 import { FINISH_UNREAD } from '../../src/store/fill.ts';
 import { blobStoreConformance } from '../ports/blob-store.ts';
 import {
@@ -206,6 +206,19 @@ test('aborts what nobody reads when much is missing, and starts anew when asked'
   t.notOk(fed.signals[1]?.aborted, 'just little enough is missing');
 });
 
+test('of what arrives all at once nothing of the tail is given before the proof', async (t, store) => {
+  const fed = new HandFedSource();
+  const reader = await store.fill(large.digest, { size: large.size, source: fed.source });
+  fed.feed(large.bytes);
+  const target = Buffer.alloc(large.size);
+  const bytes = await reader.read(target, 1000);
+  t.equal(bytes, large.size - HELD_TAIL - 1000);
+  t.ok(target.subarray(0, bytes).equals(large.bytes.subarray(1000, 1000 + bytes)));
+  t.strictSame(target.subarray(bytes), Buffer.alloc(large.size - bytes), 'not even in the buffer');
+  fed.end();
+  t.ok((await readAndClose(reader)).equals(large.bytes));
+});
+
 test('lets no slow reader slow the fill', async (t, store) => {
   const options = { size: large.size, source: sourceOf(large.bytes) };
   const slow = await store.fill(large.digest, options);
@@ -223,6 +236,25 @@ test('shares one descriptor among all followers', async (t, store, folder) => {
   );
   if (process.platform === 'linux') t.equal(openDescriptors(join(folder, 'v1')), 1);
   await Promise.all(readers.map((reader) => reader.close()));
+});
+
+test('a read that is left at once takes no descriptor from another', async (t, store) => {
+  await store.put(small.digest, small.bytes);
+  for (let turn = 0; turn < 50; turn++) {
+    const ended = Promise.withResolvers<boolean>();
+    const source = sourceOf(large.bytes);
+    const options = { size: large.size, source, onEnd: ended.resolve };
+    const reader = await store.fill(large.digest, options);
+    await ended.promise;
+    // The last who holds the file goes while its own read is on its way.
+    const reading = reader.read(Buffer.alloc(10), 0);
+    await Promise.all([
+      t.rejects(reading, { name: 'FillError', code: 'closed' }),
+      reader.close(),
+      store.get(small.digest, small.size).then((bytes) => t.ok(bytes?.equals(small.bytes))),
+    ]);
+    await store.remove(large.digest);
+  }
 });
 
 test('closes every descriptor when it is closed', async (t, store, folder) => {

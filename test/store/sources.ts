@@ -4,6 +4,7 @@ import { join, relative } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import type { BlobReader, BlobSource } from '../../src/store/blob-store.ts';
+import { nodeDiskIo, type DiskIo } from '../../src/store/disk-io.ts';
 
 /** Bytes that differ from place to place and from seed to seed. */
 export function contentOf(size: number, seed = 1): Buffer {
@@ -37,8 +38,15 @@ export function sourceOf(bytes: Buffer, chunkSize = 16_384): BlobSource {
 async function* chunks(bytes: Buffer, offset: number, chunkSize: number): AsyncGenerator<Buffer> {
   for (let at = offset; at < bytes.length; at += chunkSize) {
     await Promise.resolve();
-    yield bytes.subarray(at, at + chunkSize);
+    yield* lend(bytes.subarray(at, at + chunkSize));
   }
+}
+
+/** What a source gives belongs to whoever reads it only until the next is asked for. */
+export function* lend(bytes: Buffer): Generator<Buffer> {
+  const lent = Buffer.from(bytes);
+  yield lent;
+  lent.fill('written over');
 }
 
 /** A source that must not be asked. */
@@ -89,7 +97,7 @@ export class HandFedSource {
       if (item === undefined) await this.#wake.promise;
       else if (item === 'end') return;
       else if (item instanceof Error) throw item;
-      else yield item;
+      else yield* lend(item);
     }
   }
 }
@@ -130,6 +138,10 @@ export async function isPending(promise: Promise<unknown>): Promise<boolean> {
   await turns();
   return pending;
 }
+
+const now = (): Promise<void> => Promise.resolve();
+/** A disk for tests that do not cut the power. */
+export const hasty: DiskIo = { ...nodeDiskIo, sync: now, syncFolder: now };
 
 /** Descriptors of this process on files below the folder; Linux only, elsewhere always 0. */
 export function openDescriptors(below: string): number {

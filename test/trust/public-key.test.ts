@@ -100,6 +100,7 @@ t.test('refuses keys that are too weak, too large or unknown', (t) => {
     [/odd exponent/, withExponent('AQ')],
     [/odd exponent/, withExponent('Ag')],
     [/odd exponent/, withExponent('AQAA')],
+    [/from 3 to 2\^32/, withExponent('AQAAAAE')],
     [
       /P-256, P-384 or P-521, got secp256k1/,
       generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey,

@@ -91,6 +91,19 @@ t.test('plain HTTP is for configured hosts of an upstream that is plain HTTP its
   t.end();
 });
 
+t.test('without an upstream, private hosts are all that is allowed', (t) => {
+  const targets = createTargets({
+    name: 'the trust root vendor',
+    insecureHttp: true,
+    privateHosts: ['pki.corp.test'],
+  });
+  t.ok(targets.mayBePrivate('pki.corp.test', '80'));
+  for (const host of ['', 'revocation.invalid', 'undefined', 'localhost']) {
+    t.notOk(targets.mayBePrivate(host, '80'), host);
+  }
+  t.end();
+});
+
 t.test('refuses a private host that is no host', (t) => {
   for (const host of ['a/b', 'https://a', 'user@a', '', 'a:b']) {
     t.throws(

@@ -44,8 +44,8 @@ t.test('refuses every other spelling and type', (t) => {
   t.end();
 });
 
-t.test('reads a mebibyte, good or bad, without running out of stack', (t) => {
-  const text = 'A'.repeat(1024 * 1024);
+t.test('reads many mebibytes, good or bad, without running out of stack', (t) => {
+  const text = 'A'.repeat(16 * 1024 * 1024);
   t.equal(parseBase64(text, 'x', text.length).length, (text.length / 4) * 3);
   t.throws(() => parseBase64(`${text.slice(1)}!`, 'x', text.length), SyntaxError);
   t.end();

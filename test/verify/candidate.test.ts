@@ -18,7 +18,7 @@ t.test('a check that throws anything rejects, and tells only what is ours to tel
       rejecting(() => {
         throw error;
       }),
-      { outcome: 'rejected', reason },
+      { outcome: 'rejected', fault: 'invalid', reason },
     );
   }
   t.same(

@@ -1,11 +1,14 @@
 /** Images that released versions of cosign signed, through the whole proxy. */
 import t, { type Test } from 'tap';
-import { isDigest, type Digest } from '../../src/oci/digest.ts';
+import { isDigest, parseDigest, type Digest } from '../../src/oci/digest.ts';
+import { parseRequirement } from '../../src/policy/requirement.ts';
 import type { TrustRoot } from '../../src/trust/trust-root.ts';
+import { verifyImage } from '../../src/verify/verify-image.ts';
 import { putLayout } from '../helpers/oci-layout.ts';
 import { openFakeRegistry } from '../helpers/open-upstream.ts';
 import type { FakeRegistry } from '../helpers/fake-registry.ts';
 import { startProxy, type Proxy } from '../helpers/proxy.ts';
+import { createMemorySource, REPOSITORY as IN_MEMORY } from './memory-source.ts';
 import { needsVectors, readVector, vectorPath, vectorRoot } from './vectors.ts';
 
 const REPOSITORY = 'signed/app';
@@ -119,9 +122,41 @@ for (const referrersApi of [true, false]) {
     registry.deleteManifest(REPOSITORY, signature);
     t.equal(await status(proxy, 'v1'), 403);
     const refusal = await proxy.get(`/v2/lab.local/${REPOSITORY}/manifests/v1`);
-    t.match(refusal.error?.message, /predicate type/);
+    t.match(refusal.error?.message, /attestation|statement/);
   });
 }
+
+t.test(
+  'attestations of both generations satisfy rules that ask for them',
+  needsVectors,
+  async (t) => {
+    for (const { layout, own, type, other } of [
+      { layout: 'signed-cosign2', own: 'cosign2.pub', type: 'custom', other: 'slsaprovenance1' },
+      { layout: 'signed-cosign3b', own: 'cosign3.pub', type: 'slsaprovenance1', other: 'custom' },
+    ]) {
+      const source = createMemorySource();
+      putLayout(source.content, IN_MEMORY, vectorPath('signed', layout));
+      const bytes = source.content.manifest(IN_MEMORY, INDEX)?.bytes ?? Buffer.alloc(0);
+      const root = vectorRoot('k', 'signed', own);
+      const verify = (attestation: string) =>
+        verifyImage(
+          { digest: parseDigest(INDEX), bytes },
+          {
+            requirement: parseRequirement({
+              attestation: { type: attestation, by: { key: { trustRoot: 'k' } } },
+            }),
+            trustRoots: new Map([['k', root]]),
+            source,
+            now: Date.UTC(2026, 10, 21),
+          },
+        );
+      const right = await verify(type);
+      t.match(right, { evaluation: { outcome: 'satisfied' }, trouble: [] }, layout);
+      t.match(right.evidence.at(-1)?.statement, { predicateType: String, json: {} });
+      t.match(await verify(other), { evaluation: { outcome: 'failed' } }, layout);
+    }
+  },
+);
 
 t.test(
   'a .sig of one platform under the tag of another admits nothing',

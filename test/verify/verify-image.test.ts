@@ -36,6 +36,7 @@ function verify(
     requirement: parseRequirement(spec),
     trustRoots,
     source,
+    now: 0,
     exhaustive,
   });
 }
@@ -247,6 +248,7 @@ t.test('what time left unchecked is trouble, never a denial', async (t) => {
     requirement: parseRequirement(key('alice')),
     trustRoots: new Map(ROOTS.map((root) => [root.name, root])),
     source,
+    now: 0,
     signal: AbortSignal.abort(),
   });
   t.equal(verification.evaluation.outcome, 'undetermined');

@@ -4,10 +4,15 @@
  */
 import { digestAlgorithm, digestHex, type Digest } from '../../oci/digest.ts';
 import { isJsonObject, parseJson, refuseLookalikeMembers } from '../../oci/json.ts';
-import { MAX_SUBJECTS } from '../bounds.ts';
+import { describeSigner, type Statement } from '../../policy/evidence.ts';
+import { MAX_ATTESTATION_CONTAINERS, MAX_SIGNED_PAYLOAD, MAX_SUBJECTS } from '../bounds.ts';
+import { UntrustedError, type CheckContext } from '../candidate.ts';
+import type { Proven } from './verify-material.ts';
 
 /** What cosign 3 writes for `cosign sign`; every other predicate is a statement about the image, not a signature. */
 export const COSIGN_SIGN_PREDICATE = 'https://sigstore.dev/cosign/sign/v1';
+/** The one payload type whose payload names subjects. */
+export const IN_TOTO = 'application/vnd.in-toto+json';
 
 const STATEMENT_TYPES = new Set([
   'https://in-toto.io/Statement/v1',
@@ -15,28 +20,67 @@ const STATEMENT_TYPES = new Set([
 ]);
 const MEMBERS = new Set(['_type', 'subject', 'predicateType', 'predicate']);
 const SUBJECT_MEMBERS = new Set(['name', 'digest']);
+/** Characters of a predicate type. */
+const MAX_PREDICATE_TYPE = 1024;
 
 /**
- * Requires that a statement is of `predicateType` and names `digest` as a subject.
- * in-toto Statement v1: subjects without our algorithm are skipped, a subject that is no object is an error.
- * @throws {SyntaxError} saying what does not hold. CVE-2022-35929: another predicate type is refused.
+ * Anybody can get a certificate and sign a large statement with it: reading it is work for those whom a rule means.
+ * @throws {UntrustedError} saying who signed.
  */
-export function requireStatementAbout(
-  digest: Digest,
-  predicateType: string,
+export function requireMeant(
   payload: Uint8Array,
+  proven: readonly Proven[],
+  context: Pick<CheckContext, 'means'>,
 ): void {
-  const statement = parseJson(payload);
+  const { means } = context;
+  if (means === undefined || payload.length <= MAX_SIGNED_PAYLOAD) return;
+  if (proven.some(({ signer }) => means(signer))) return;
+  const who = proven.map(({ signer }) => describeSigner(signer)).join(', ');
+  throw new UntrustedError(`signed by ${who}, whom the rule does not mean`);
+}
+
+/** A statement about the digest that it was asked for. */
+export interface BoundStatement extends Statement {
+  /** Names of the subjects that have the digest. */
+  readonly names: readonly string[];
+}
+
+/** Hex by algorithm: under which names one content goes. */
+export type ContentDigests = ReadonlyMap<string, string>;
+
+export function contentDigests(digest: Digest): ContentDigests {
+  return new Map([[digestAlgorithm(digest), digestHex(digest)]]);
+}
+
+/** @throws {SyntaxError} unless the payload says itself that it is an in-toto statement (DSSE: the type is signed along). */
+export function requireInToto(payloadType: string): void {
+  if (payloadType !== IN_TOTO) throw new SyntaxError(`expected payload type ${IN_TOTO}`);
+}
+
+/**
+ * Reads a statement that names one of the digests as a subject. Call it when the signature holds: it may be large.
+ * in-toto Statement v1: subjects without our algorithm are skipped, a subject that is no object is an error.
+ * @throws {SyntaxError} saying what does not hold.
+ */
+export function parseStatementAbout(digests: ContentDigests, payload: Uint8Array): BoundStatement {
+  const statement = parseJson(payload, { maxContainers: MAX_ATTESTATION_CONTAINERS });
   if (!isJsonObject(statement)) throw new SyntaxError('expected an in-toto statement');
   refuseLookalikeMembers(statement, MEMBERS);
   const type = statement['_type'];
   if (typeof type !== 'string' || !STATEMENT_TYPES.has(type)) {
     throw new SyntaxError('expected an in-toto statement of version 1 or 0.1');
   }
-  if (statement['predicateType'] !== predicateType) {
-    const got = statement['predicateType'];
+  const { predicateType } = statement;
+  if (
+    typeof predicateType !== 'string' ||
+    predicateType === '' ||
+    predicateType.length > MAX_PREDICATE_TYPE
+  ) {
+    throw new SyntaxError('expected a predicate type');
+  }
+  if (predicateType === COSIGN_SIGN_PREDICATE && payload.length > MAX_SIGNED_PAYLOAD) {
     throw new SyntaxError(
-      `expected predicate type ${predicateType}, got ${typeof got === 'string' ? JSON.stringify(got.slice(0, 120)) : 'none'}`,
+      `expected a signature's statement of at most ${MAX_SIGNED_PAYLOAD} bytes`,
     );
   }
   const subjects: unknown = statement['subject'];
@@ -44,18 +88,35 @@ export function requireStatementAbout(
     throw new SyntaxError(`expected 1 to ${MAX_SUBJECTS} subjects`);
   }
   // Every subject is read before the answer, so a malformed one is refused wherever it stands.
-  const hex = digestHex(digest);
-  const named = subjects.map((subject: unknown) => subjectHex(subject, digestAlgorithm(digest)));
-  if (!named.includes(hex)) throw new SyntaxError('it is about another artifact, not this image');
+  const matching = subjects
+    .map((subject: unknown) => parseSubject(subject, digests))
+    .filter(({ matches }) => matches);
+  if (matching.length === 0) throw new SyntaxError('it is about another artifact, not this image');
+  return {
+    predicateType,
+    json: statement,
+    names: matching.flatMap(({ name }) => (name === undefined ? [] : [name])),
+  };
 }
 
-function subjectHex(subject: unknown, algorithm: string): string | undefined {
+interface Subject {
+  readonly name: string | undefined;
+  readonly matches: boolean;
+}
+
+function parseSubject(subject: unknown, expected: ContentDigests): Subject {
   if (!isJsonObject(subject)) throw new SyntaxError('expected every subject to be an object');
   refuseLookalikeMembers(subject, SUBJECT_MEMBERS);
-  const digests = subject['digest'];
-  if (!isJsonObject(digests)) throw new SyntaxError('expected every subject to have a digest');
-  if (!Object.hasOwn(digests, algorithm)) return undefined;
-  const hex = digests[algorithm];
-  if (typeof hex !== 'string') throw new SyntaxError('expected the digest of a subject to be text');
-  return hex;
+  const { name, digest } = subject;
+  if (!isJsonObject(digest)) throw new SyntaxError('expected every subject to have a digest');
+  const same = [...expected].map(([algorithm, hex]) => {
+    if (!Object.hasOwn(digest, algorithm)) return false;
+    const named = digest[algorithm];
+    if (typeof named === 'string') return named === hex;
+    throw new SyntaxError('expected the digest of a subject to be text');
+  });
+  return {
+    name: typeof name === 'string' && name !== '' ? name : undefined,
+    matches: same.includes(true),
+  };
 }

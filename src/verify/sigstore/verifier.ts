@@ -1,45 +1,69 @@
-/** Sigstore bundles as signatures by key: what cosign 3 attaches as a referrer. */
+/** Sigstore bundles: what cosign 3, GitHub and others attach as referrers. */
 import { createHash } from 'node:crypto';
-import { dsse } from '@sigstore/core';
+import { MAX_SIGNED_PAYLOAD } from '../bounds.ts';
 import { rejecting, type SchemeVerifier, type Subject } from '../candidate.ts';
-import { checkByKey } from '../evidence-by-key.ts';
-import { parseKeyBundle, type KeyBundleContent } from './bundle.ts';
-import { COSIGN_SIGN_PREDICATE, requireStatementAbout } from './statement-binding.ts';
+import { verified, type Claims } from '../evidence.ts';
+import { parseBundle } from './bundle.ts';
+import type { SignedMaterial } from './material.ts';
+import {
+  contentDigests,
+  COSIGN_SIGN_PREDICATE,
+  parseStatementAbout,
+  requireInToto,
+  requireMeant,
+} from './statement-binding.ts';
+import { verifyMaterial } from './verify-material.ts';
 
 const LAYER_PREFIX = 'application/vnd.dev.sigstore.bundle';
-const IN_TOTO = 'application/vnd.in-toto+json';
 
 export const sigstoreBundle: SchemeVerifier = {
   scheme: 'sigstore-bundle',
   accepts: (mediaType) => mediaType.startsWith(LAYER_PREFIX),
-  check: (candidate, subject, roots) =>
+  check: (candidate, subject, context) =>
     rejecting(() => {
-      const content = parseKeyBundle(candidate.content);
-      return checkByKey(
-        'sigstore-bundle',
-        { data: signedBytes(content, subject), signature: content.signature },
-        { candidate, subject },
-        roots,
-      );
+      const material = bound(parseBundle(candidate.content), subject);
+      const { content } = material;
+      if (content.kind === 'dsse') {
+        requireInToto(content.payloadType);
+        if (context.attestations !== true && content.payload.length > MAX_SIGNED_PAYLOAD) {
+          throw new SyntaxError(`expected a payload of at most ${MAX_SIGNED_PAYLOAD} bytes`);
+        }
+      }
+      const proven = verifyMaterial(material, context);
+      if (content.kind === 'dsse') requireMeant(content.payload, proven, context);
+      const { digest } = subject;
+      const { foundIn } = candidate;
+      return verified('sigstore-bundle', proven, claimsOf(material, subject), { digest, foundIn });
     }),
 };
 
 /**
- * The bytes that the signature must cover, once they are bound to the subject.
- * @throws {SyntaxError} when the content is about something else.
+ * A message signature covers the manifest's bytes; which they are, the bundle can only hint at.
+ * @throws {SyntaxError} when it is about something else.
  */
-function signedBytes(content: KeyBundleContent, subject: Subject): Buffer {
-  if (content.kind === 'dsse') {
-    // DSSE protocol: the type is part of what is signed, and only an in-toto statement names a subject.
-    if (content.payloadType !== IN_TOTO) {
-      throw new SyntaxError(`expected payload type ${IN_TOTO}`);
-    }
-    requireStatementAbout(subject.digest, COSIGN_SIGN_PREDICATE, content.payload);
-    return dsse.preAuthEncoding(content.payloadType, content.payload);
-  }
-  const actual = createHash(content.digest.algorithm).update(subject.bytes).digest();
-  if (!actual.equals(content.digest.bytes)) {
+function bound(material: SignedMaterial, { bytes }: Subject): SignedMaterial {
+  const { content } = material;
+  if (content.kind === 'dsse') return material;
+  requireDigest(content.digest, bytes);
+  return { ...material, content: { ...content, data: bytes } };
+}
+
+function requireDigest(
+  declared: Extract<SignedMaterial['content'], { kind: 'message' }>['digest'],
+  bytes: Uint8Array,
+): void {
+  if (declared === undefined) return;
+  const actual = createHash(declared.algorithm).update(bytes).digest();
+  if (!actual.equals(declared.bytes)) {
     throw new SyntaxError('it is about another artifact, not this image');
   }
-  return subject.bytes;
+}
+
+/** What a statement says; read when the signature over it holds. */
+function claimsOf({ content }: SignedMaterial, { digest }: Subject): Claims {
+  if (content.kind === 'message') return { references: [] };
+  const { names, ...statement } = parseStatementAbout(contentDigests(digest), content.payload);
+  return statement.predicateType === COSIGN_SIGN_PREDICATE
+    ? { references: names }
+    : { references: names, statement };
 }

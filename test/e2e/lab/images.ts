@@ -1,5 +1,5 @@
 /** Builds small runnable images from nothing but a static busybox, without any network. */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { writeTar } from './tar.ts';
@@ -51,6 +51,8 @@ export function buildImage(
   name: string,
   dialect: Dialect = 'oci',
   architecture = ownArchitecture,
+  /** Bytes that its first layer is larger than it must be. */
+  padding = 0,
 ): Image {
   const types = mediaTypes[dialect === 'docker' ? 'docker' : 'oci'];
   const greeting = `hello from ${name} on ${architecture}`;
@@ -59,6 +61,7 @@ export function buildImage(
       { path: 'bin/' },
       { path: 'bin/busybox', content: readFileSync(toolPath('busybox')), mode: 0o755 },
       { path: 'name', content: Buffer.from(`${name} ${architecture}\n`) },
+      ...(padding === 0 ? [] : [{ path: 'noise', content: randomBytes(padding) }]),
     ]),
     writeTar([{ path: 'greeting', content: Buffer.from(`${greeting}\n`) }]),
   ];

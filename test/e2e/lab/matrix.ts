@@ -23,7 +23,11 @@ interface Scene {
 export function matrixSuite(name: string, guard: Guard, kinds: readonly ClientKind[]): void {
   suite(name, toolsFor(kinds), async (t) => {
     const upstream = await startUpstream(t, guard);
-    for (const kind of kinds) await t.test(kind.name, (t) => runMatrix(t, upstream, kind));
+    const others = kinds.filter(({ thorough }) => !thorough);
+    for (const kind of kinds) {
+      const cases = casesFor(kind, others.indexOf(kind), upstream.cases);
+      await t.test(kind.name, (t) => runMatrix(t, upstream, kind, cases));
+    }
     if (guard === 'token') t.ok(upstream.registry.tokens() > 0, 'tokens were asked for');
   });
 }
@@ -33,12 +37,30 @@ export function toolsFor(kinds: readonly ClientKind[]): readonly Tool[] {
   return [...new Set([...upstreamTools, ...kinds.flatMap(({ needs }) => needs)])];
 }
 
-async function runMatrix(t: Test, upstream: Upstream, kind: ClientKind): Promise<void> {
+/** The thorough clients go through all cases; the others differ from one of them in their age or in the names only. */
+function casesFor({ thorough }: ClientKind, place: number, cases: Cases): Cases {
+  if (thorough) return cases;
+  const third = <T>(all: readonly T[]): readonly T[] => everyThird(all, place);
+  return { ...cases, admitted: third(cases.admitted), refused: third(cases.refused) };
+}
+
+/** What one of several clients goes through that begin with different cases; all of them where `E2E_WHOLE=1`. */
+export function everyThird<T>(cases: readonly T[], place: number): readonly T[] {
+  if (process.env['E2E_WHOLE'] === '1') return cases;
+  return cases.filter((_, index) => index % 3 === place % 3);
+}
+
+async function runMatrix(
+  t: Test,
+  upstream: Upstream,
+  kind: ClientKind,
+  cases: Cases,
+): Promise<void> {
   const scene = await openScene(t, upstream.registry, upstream.signers, kind);
-  await runCases(t, scene, upstream.cases);
+  await runCases(t, scene, cases);
   await t.test('is refused what replaced a signed image', (t) => replaced(t, scene, upstream));
   await t.test('pulls again into an empty store without any upstream', (t) =>
-    alone(t, scene, upstream),
+    alone(t, scene, upstream.registry, cases),
   );
 }
 
@@ -68,14 +90,18 @@ export async function runCases(t: Test, scene: Scene, cases: Cases): Promise<voi
   }
 }
 
-async function arrives(t: Test, { client }: Scene, { repository, image }: Case): Promise<void> {
-  const target = { repository, reference: tag };
-  const pulled = await client.pull(target);
+async function arrives(t: Test, scene: Scene, one: Case): Promise<void> {
+  const { client } = scene;
+  if (!(await isPulled(t, scene, one)) || client.run === undefined) return;
+  const said = await client.run({ repository: one.repository, reference: tag });
+  t.match(said, one.image.greeting, 'its container greets');
+}
+
+async function isPulled(t: Test, { client }: Scene, { repository, image }: Case): Promise<boolean> {
+  const pulled = await client.pull({ repository, reference: tag });
   t.ok(pulled.ok, 'is pulled', { clientSaid: pulled.output });
   t.equal(pulled.digest, image.digest, 'has the digest that was signed');
-  if (client.run !== undefined && pulled.ok) {
-    t.match(await client.run(target), image.greeting, 'its container greets');
-  }
+  return pulled.ok;
 }
 
 async function isRefused(t: Test, scene: Scene, one: RefusedCase): Promise<void> {
@@ -127,11 +153,16 @@ async function replaced(t: Test, scene: Scene, upstream: Upstream): Promise<void
   t.ok(again.ok, 'the signed image still is, by its digest', { clientSaid: again.output });
 }
 
-async function alone(t: Test, scene: Scene, upstream: Upstream): Promise<void> {
-  const { registry, cases } = upstream;
+async function alone(
+  t: Test,
+  scene: Scene,
+  registry: Upstream['registry'],
+  cases: Cases,
+): Promise<void> {
   await registry.stop();
   await scene.client.fresh();
-  for (const one of cases.admitted) await arrives(t, scene, one);
+  // The cache is the same for all of them; after a restart every one is pulled, in the operator's file.
+  for (const one of cases.admitted.slice(0, 3)) await isPulled(t, scene, one);
   await registry.start();
 }
 

@@ -21,6 +21,7 @@ export interface RunOptions {
 
 export interface Daemon {
   readonly name: string;
+  readonly pid: number;
   /** Everything it printed so far. */
   output(): string;
   /** SIGTERM, and SIGKILL where that does not help. Gives its exit status. */
@@ -84,6 +85,7 @@ export async function startDaemon(
   const exit = ended(child);
   const daemon: Daemon = {
     name,
+    pid: child.pid ?? 0,
     output: () => output,
     stop: async () => {
       child.kill('SIGTERM');
@@ -97,7 +99,7 @@ export async function startDaemon(
       await exit;
     },
   };
-  const deadline = Date.now() + (options.timeout ?? 30_000);
+  const deadline = Date.now() + (options.timeout ?? 90_000);
   while (!(await isReady(options.ready, output))) {
     const gone = child.exitCode !== null || child.signalCode !== null;
     if (gone || Date.now() > deadline) {

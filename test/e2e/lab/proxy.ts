@@ -36,14 +36,20 @@ export async function startProxy(
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'trusted.pub'), readPublicKey(signers.trusted));
   writeFileSync(join(folder, 'password'), registry.login.password);
+  return serveConfig(folder, configFor(folder, registry));
+}
+
+/** Starts it with a configuration of one's own, whose files are in that folder. */
+export async function serveConfig(folder: string, config: string): Promise<Proxy> {
+  mkdirSync(folder, { recursive: true });
   const configFile = join(folder, 'countersign.yaml');
-  writeFileSync(configFile, configFor(folder, registry));
+  writeFileSync(configFile, config);
   const node = [...process.execArgv.filter((one) => one.startsWith('--max')), main];
   const daemon = await startDaemon(
     'countersign',
     process.execPath,
     [...node, 'serve', '--config', configFile],
-    { cwd: folder, ready: (output) => surfaceUrl(output) !== undefined },
+    { cwd: folder, timeout: 120_000, ready: (output) => surfaceUrl(output) !== undefined },
   );
   const url = new URL(surfaceUrl(daemon.output()) ?? '');
   return {

@@ -19,6 +19,7 @@ const places = {
   ctr: '/usr/bin/ctr',
   podman: '/usr/bin/podman',
   skopeo: '/usr/bin/skopeo',
+  nginx: '/usr/sbin/nginx',
   'newer docker': join(newer, 'docker/usr/bin/docker'),
   'newer dockerd': join(newer, 'docker/usr/sbin/dockerd'),
   'newer containerd': join(newer, 'containerd/usr/bin/containerd'),
@@ -26,6 +27,8 @@ const places = {
   'newer skopeo': join(newer, 'skopeo/usr/bin/skopeo'),
   'cosign 2': join(newer, 'cosign-2/usr/bin/cosign'),
   'cosign 3': join(newer, 'cosign-3/usr/bin/cosign'),
+  notation: join(newer, 'notation/usr/bin/notation'),
+  'timestamp-server': join(newer, 'timestamp-server/usr/bin/timestamp-server'),
   crane: join(newer, 'crane/usr/bin/crane'),
 } as const;
 

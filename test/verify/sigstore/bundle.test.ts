@@ -1,8 +1,9 @@
-/** Bundles for keys: an allow-list of members, one content, no certificate. */
+/** Bundles of every version: an allow-list of members, one content, one verifier, bounded lists. */
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
-import { MAX_SIGNATURE_CONTENT, MAX_SIGNATURE_TEXT } from '../../../src/verify/bounds.ts';
-import { parseKeyBundle } from '../../../src/verify/sigstore/bundle.ts';
+import { MAX_ATTESTATION_CONTENT, MAX_SIGNATURE_TEXT } from '../../../src/verify/bounds.ts';
+import { parseBundle } from '../../../src/verify/sigstore/bundle.ts';
+import { issueAuthority } from '../../helpers/sigstore/certificate.ts';
 import { BUNDLE_TYPE } from '../../helpers/signer.ts';
 
 const payload = Buffer.from('payload');
@@ -20,7 +21,7 @@ const MESSAGE = {
 const BASE = { mediaType: BUNDLE_TYPE, verificationMaterial: { publicKey: { hint: 'any' } } };
 const DSSE = { ...BASE, dsseEnvelope: ENVELOPE };
 
-const parse = (value: unknown) => parseKeyBundle(Buffer.from(JSON.stringify(value)));
+const parse = (value: unknown) => parseBundle(Buffer.from(JSON.stringify(value)));
 
 function refuses(test: Test, values: readonly unknown[], message?: RegExp): void {
   for (const value of values) {
@@ -30,16 +31,25 @@ function refuses(test: Test, values: readonly unknown[], message?: RegExp): void
 }
 
 t.test('reads an envelope', (t) => {
-  const expected = { kind: 'dsse', payloadType: ENVELOPE.payloadType, payload, signature };
+  const expected = {
+    form: 'bundle v0.3',
+    verifier: { kind: 'key' },
+    signature,
+    content: { kind: 'dsse', payloadType: ENVELOPE.payloadType, payload },
+    entries: [],
+    timestamps: [],
+    timestamped: signature,
+  };
   t.same(parse(DSSE), expected);
   t.same(
     parse({ ...DSSE, mediaType: 'application/vnd.dev.sigstore.bundle+json;version=0.3' }),
     expected,
   );
+  t.same(parse({ ...DSSE, messageSignature: null }), expected, 'null is absent');
   t.end();
 });
 
-t.test('reads a message signature of every hash', (t) => {
+t.test('reads a message signature of every hash, or without its digest', (t) => {
   for (const [name, algorithm] of [
     ['SHA2_256', 'sha256'],
     ['SHA2_384', 'sha384'],
@@ -47,51 +57,178 @@ t.test('reads a message signature of every hash', (t) => {
   ] as const) {
     const digest = Buffer.alloc(48, 7);
     const messageDigest = { algorithm: name, digest: digest.toString('base64') };
-    t.same(parse({ ...BASE, messageSignature: { ...MESSAGE, messageDigest } }), {
-      kind: 'message',
-      digest: { algorithm, bytes: digest },
+    t.match(parse({ ...BASE, messageSignature: { ...MESSAGE, messageDigest } }), {
+      content: { kind: 'message', digest: { algorithm, bytes: digest } },
       signature,
     });
   }
+  const { content } = parse({ ...BASE, messageSignature: { signature: sig } });
+  t.same(content, { kind: 'message' });
   t.end();
 });
 
-t.test('leaves logs, timestamps and the hint unread', (t) => {
-  for (const extra of [
-    { tlogEntries: [{ logIndex: 'junk' }] },
-    { tlogEntries: 'junk' },
-    { tlogEntries: null, timestampVerificationData: { rfc3161Timestamps: [7] } },
-    { publicKey: {} },
-    { publicKey: { hint: 7 } },
-  ]) {
-    t.doesNotThrow(() => parse({ ...DSSE, verificationMaterial: { publicKey: {}, ...extra } }));
+const ENTRY = {
+  logIndex: '7',
+  logId: { keyId: Buffer.alloc(32, 1).toString('base64') },
+  kindVersion: { kind: 'hashedrekord', version: '0.0.1' },
+  integratedTime: '1700000000',
+  inclusionPromise: { signedEntryTimestamp: sig },
+  inclusionProof: {
+    logIndex: '3',
+    rootHash: sig,
+    treeSize: '9',
+    hashes: [sig],
+    checkpoint: { envelope: 'a note' },
+  },
+  canonicalizedBody: sig,
+};
+const withEntries = (entries: unknown, mediaType: string = BUNDLE_TYPE) => ({
+  ...DSSE,
+  mediaType,
+  verificationMaterial: { publicKey: {}, tlogEntries: entries },
+});
+const OLD = 'application/vnd.dev.sigstore.bundle+json;version=';
+
+t.test('reads entries of logs, with numbers in both spellings', (t) => {
+  const expected = {
+    logId: '01'.repeat(32),
+    index: 7n,
+    kind: 'hashedrekord',
+    version: '0.0.1',
+    integratedTime: 1_700_000_000,
+    body: signature,
+    promise: signature,
+    proof: {
+      index: 3n,
+      treeSize: 9n,
+      rootHash: signature,
+      hashes: [signature],
+      checkpoint: 'a note',
+    },
+  };
+  t.same(parse(withEntries([ENTRY])).entries, [expected]);
+  t.same(parse(withEntries([{ ...ENTRY, logIndex: 7 }])).entries, [expected]);
+  const { logIndex, ...first } = ENTRY;
+  t.equal(parse(withEntries([first])).entries[0]?.index, 0n, `${logIndex} left out is zero`);
+  for (const integratedTime of ['0', 0, null, undefined]) {
+    const [entry] = parse(withEntries([{ ...ENTRY, integratedTime }])).entries;
+    t.equal(entry?.integratedTime, undefined);
   }
   t.end();
 });
 
-t.test('refuses a certificate, beside a key or alone, in every spelling', (t) => {
-  const names = [
-    'certificate',
-    'x509CertificateChain',
-    'x509_certificate_chain',
-    'Certificate',
-    'X509CERTIFICATECHAIN',
-    'CERTIFICATE',
+t.test('asks version 0.1 for a promise and later ones for a proof under a checkpoint', (t) => {
+  const promised = { ...ENTRY, inclusionProof: null };
+  const proven = { ...ENTRY, inclusionPromise: null };
+  const unsigned = { ...ENTRY, inclusionProof: { ...ENTRY.inclusionProof, checkpoint: null } };
+  t.doesNotThrow(() => parse(withEntries([promised], `${OLD}0.1`)));
+  t.doesNotThrow(() => parse(withEntries([unsigned], `${OLD}0.1`)));
+  refuses(t, [withEntries([proven], `${OLD}0.1`)], /inclusion promise/);
+  for (const type of [`${OLD}0.2`, `${OLD}0.3`, BUNDLE_TYPE]) {
+    t.doesNotThrow(() => parse(withEntries([proven], type)));
+    refuses(t, [withEntries([promised], type), withEntries([unsigned], type)], /checkpoint/);
+  }
+  t.end();
+});
+
+t.test('refuses entries and timestamps of another shape, and too many', (t) => {
+  const proof = ENTRY.inclusionProof;
+  const entries: readonly unknown[] = [
+    ...['-1', -1, 1.5, '01', '1e3', '', 'x', ' 1', '9223372036854775808', [1], true].flatMap(
+      (it) => [
+        { ...ENTRY, logIndex: it },
+        { ...ENTRY, integratedTime: it },
+        { ...ENTRY, inclusionProof: { ...proof, logIndex: it } },
+        { ...ENTRY, inclusionProof: { ...proof, treeSize: it } },
+      ],
+    ),
+    { ...ENTRY, integratedTime: '9007199254740991' },
+    { ...ENTRY, logId: null },
+    { ...ENTRY, logId: { keyId: '!' } },
+    { ...ENTRY, log_index: '7' },
+    { ...ENTRY, kindVersion: null },
+    { ...ENTRY, kindVersion: { kind: 7, version: '1' } },
+    { ...ENTRY, canonicalizedBody: null },
+    { ...ENTRY, inclusionPromise: { signedEntryTimestamp: null } },
+    { ...ENTRY, inclusionPromise: sig },
+    { ...ENTRY, inclusionProof: { ...proof, hashes: Array.from({ length: 65 }, () => sig) } },
+    { ...ENTRY, inclusionProof: { ...proof, hashes: [7] } },
+    { ...ENTRY, inclusionProof: { ...proof, rootHash: undefined } },
+    { ...ENTRY, inclusionProof: { ...proof, checkpoint: 'a note' } },
+    { ...ENTRY, inclusionProof: { ...proof, checkpoint: { envelope: 'x'.repeat(65_537) } } },
+    null,
+    'x',
+    [],
   ];
-  for (const name of names) {
-    for (const value of [{ rawBytes: 'AAAA' }, { certificates: [] }, {}, null, '']) {
-      const materials = [
-        { [name]: value },
-        { publicKey: {}, [name]: value },
-        { [name]: value, publicKey: {}, tlogEntries: [] },
-      ];
-      refuses(
-        t,
-        materials.map((verificationMaterial) => ({ ...DSSE, verificationMaterial })),
-        /a certificate never satisfies a key/,
-      );
-    }
-  }
+  refuses(
+    t,
+    entries.map((entry) => withEntries([entry])),
+  );
+  refuses(t, [
+    withEntries(Array.from({ length: 9 }, () => ENTRY)),
+    withEntries('x'),
+    withEntries({}),
+  ]);
+  const stamp = { signedTimestamp: sig };
+  const stamped = (data: unknown) => ({
+    ...DSSE,
+    verificationMaterial: { publicKey: {}, timestampVerificationData: data },
+  });
+  t.same(parse(stamped({ rfc3161Timestamps: [stamp] })).timestamps, [signature]);
+  t.same(parse(stamped({})).timestamps, []);
+  refuses(
+    t,
+    [
+      { rfc3161Timestamps: Array.from({ length: 9 }, () => stamp) },
+      { rfc3161Timestamps: [7] },
+      { rfc3161Timestamps: [{}] },
+      { rfc3161Timestamps: stamp },
+      { rfc3161_timestamps: [] },
+      [],
+      'x',
+    ].map(stamped),
+  );
+  t.end();
+});
+
+const root = issueAuthority({ notBefore: 0, notAfter: 1_000_000 }).der.toString('base64');
+const materialOf = (verificationMaterial: object, mediaType: string = BUNDLE_TYPE) => ({
+  ...DSSE,
+  mediaType,
+  verificationMaterial,
+});
+const raw = (rawBytes: unknown) => ({ rawBytes });
+const chainOf = (...certificates: readonly unknown[]) => ({
+  x509CertificateChain: { certificates: certificates.map(raw) },
+});
+
+t.test('reads a certificate, alone or with intermediates', (t) => {
+  const alone = { kind: 'certificate', leaf: Buffer.from('leaf'), chain: [] };
+  const own = Buffer.from('leaf').toString('base64');
+  t.same(parse(materialOf({ certificate: raw(own) })).verifier, alone);
+  t.same(parse(materialOf(chainOf(own))).verifier, alone);
+  t.same(parse(materialOf(chainOf(own), `${OLD}0.1`)).verifier, alone);
+  t.end();
+});
+
+t.test('refuses a root, an empty chain, a long one, and certificates of another shape', (t) => {
+  const own = Buffer.from('leaf').toString('base64');
+  refuses(t, [materialOf(chainOf(own, root))], /no root certificate/);
+  refuses(t, [materialOf(chainOf())], /a certificate in the chain/);
+  refuses(t, [
+    materialOf({ x509CertificateChain: {} }),
+    materialOf({ x509CertificateChain: [] }),
+    materialOf(chainOf(own, own)),
+    materialOf(chainOf(...Array.from({ length: 9 }, () => own))),
+    materialOf({ certificate: raw(own) }, `${OLD}0.2`),
+    materialOf({ certificate: own }),
+    materialOf({ certificate: raw(null) }),
+    materialOf({ certificate: raw(own), publicKey: {} }),
+    materialOf({ certificate: raw(own), ...chainOf(own) }),
+    materialOf({ publicKey: {}, ...chainOf(own) }),
+    materialOf({ Certificate: raw(own) }),
+    materialOf({ x509_certificate_chain: { certificates: [raw(own)] } }),
+  ]);
   t.end();
 });
 
@@ -108,6 +245,7 @@ t.test('refuses verification material that is no key', (t) => {
     { public_key: {} },
     { publicKey: {}, public_key: {} },
     { publicKey: {}, more: 1 },
+    { publicKey: { hint: 'x', rawBytes: 'x' } },
     { tlogEntries: [] },
   ];
   refuses(
@@ -117,14 +255,14 @@ t.test('refuses verification material that is no key', (t) => {
   t.end();
 });
 
-t.test('refuses every version but 0.3', (t) => {
+t.test('refuses every other version', (t) => {
   const types: readonly unknown[] = [
     undefined,
     null,
     '',
     7,
-    'application/vnd.dev.sigstore.bundle+json;version=0.1',
-    'application/vnd.dev.sigstore.bundle+json;version=0.2',
+    'application/vnd.dev.sigstore.bundle+json;version=0.4',
+    'application/vnd.dev.sigstore.bundle+json',
     'application/vnd.dev.sigstore.bundle.v0.4+json',
     `${BUNDLE_TYPE} `,
     BUNDLE_TYPE.toUpperCase(),
@@ -133,7 +271,7 @@ t.test('refuses every version but 0.3', (t) => {
   refuses(
     t,
     types.map((mediaType) => ({ ...DSSE, mediaType })),
-    /version 0\.3/,
+    /version 0\.1, 0\.2 or 0\.3/,
   );
   t.end();
 });
@@ -142,8 +280,6 @@ t.test('refuses two contents, none, and members under a second name', (t) => {
   refuses(t, [
     BASE,
     { ...DSSE, messageSignature: MESSAGE },
-    { ...DSSE, messageSignature: null },
-    { ...BASE, messageSignature: MESSAGE, dsseEnvelope: null },
     { ...BASE, dsseEnvelope: null },
     { ...BASE, dsse_envelope: ENVELOPE },
     { ...DSSE, dsse_envelope: ENVELOPE },
@@ -163,7 +299,7 @@ t.test('refuses two contents, none, and members under a second name', (t) => {
     text.replace('"payload"', '"payload":"","payload"'),
     text.replace('"sig"', '"\\u0073ig":"","sig"'),
   ]) {
-    t.throws(() => parseKeyBundle(Buffer.from(twice)), { message: /^duplicate member/ });
+    t.throws(() => parseBundle(Buffer.from(twice)), { message: /^duplicate member/ });
   }
   t.end();
 });
@@ -188,7 +324,7 @@ t.test('refuses envelopes without exactly one signature or of another shape', (t
   ];
   const envelopes: readonly unknown[] = [
     ...signatures.map((it) => ({ ...ENVELOPE, signatures: it })),
-    ...[undefined, null, 7, '!', 'A', 'A'.repeat(MAX_SIGNATURE_CONTENT + 4)].map((it) => ({
+    ...[undefined, null, 7, '!', 'A', 'A'.repeat(MAX_ATTESTATION_CONTENT + 4)].map((it) => ({
       ...ENVELOPE,
       payload: it,
     })),
@@ -229,7 +365,7 @@ t.test('refuses message signatures of another shape', (t) => {
       ...MESSAGE,
       messageDigest: { algorithm: 'SHA2_256', digest },
     })),
-    ...[undefined, null, [], 'x'].map((messageDigest) => ({ ...MESSAGE, messageDigest })),
+    ...[[], 'x'].map((messageDigest) => ({ ...MESSAGE, messageDigest })),
     ...[undefined, null, 7, '!', 'A'.repeat(MAX_SIGNATURE_TEXT + 4)].map((it) => ({
       ...MESSAGE,
       signature: it,
@@ -266,9 +402,7 @@ t.test('any bytes are a bundle with a signature or a SyntaxError', (t) => {
   fc.assert(
     fc.property(fc.dictionary(member, value), fc.uint8Array(), fc.boolean(), (over, junk, json) => {
       try {
-        return Buffer.isBuffer(
-          (json ? parse({ ...DSSE, ...over }) : parseKeyBundle(junk)).signature,
-        );
+        return Buffer.isBuffer((json ? parse({ ...DSSE, ...over }) : parseBundle(junk)).signature);
       } catch (error) {
         return error instanceof SyntaxError;
       }

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { digestOf } from '../../../src/oci/digest.ts';
 import type { Candidate, Checked } from '../../../src/verify/candidate.ts';
+import { MAX_SIGNED_PAYLOAD } from '../../../src/verify/bounds.ts';
 import { sigstoreBundle } from '../../../src/verify/sigstore/verifier.ts';
 import {
   BUNDLE_TYPE,
@@ -32,7 +33,7 @@ function candidate(bundle: unknown): Candidate {
 }
 
 function check(bundle: unknown, roots = [root]): Checked {
-  return sigstoreBundle.check(candidate(bundle), subject, roots);
+  return sigstoreBundle.check(candidate(bundle), subject, { roots, now: 0 });
 }
 
 /** `cosign sign-blob` over the manifest. */
@@ -64,6 +65,10 @@ t.test('proves who signed what, and where it was found', (t) => {
         },
         digest: subject.digest,
         foundIn,
+        references: [],
+        logs: [],
+        certificateLogs: [],
+        times: [],
       },
     ],
   });
@@ -159,12 +164,23 @@ t.test('a message digest alone binds nothing: the signature covers the bytes', (
   t.end();
 });
 
-t.test('rejects a good signature by the key over another predicate or payload type', (t) => {
-  const subjects = [{ digest: { sha256: subject.digest.slice(7) } }];
-  for (const type of ['https://slsa.dev/provenance/v1', 'https://spdx.dev/Document', '']) {
-    const checked = check(dsseBundle(signer, statement(subjects, type)));
-    t.match(checked, { outcome: 'rejected', reason: /expected predicate type/ }, type);
+t.test('another predicate is a statement about the image, not a signature of it', (t) => {
+  const name = 'registry.test/team/app';
+  const subjects = [{ name, digest: { sha256: subject.digest.slice(7) } }];
+  for (const predicateType of ['https://slsa.dev/provenance/v1', 'https://spdx.dev/Document']) {
+    const checked = check(dsseBundle(signer, statement(subjects, predicateType)));
+    t.match(checked, {
+      outcome: 'verified',
+      evidence: [{ statement: { predicateType, json: { predicateType } }, references: [name] }],
+    });
   }
+  const signature = check(dsseBundle(signer, statement(subjects)));
+  t.match(signature, { outcome: 'verified', evidence: [{ references: [name] }] });
+  if (signature.outcome === 'verified') t.notOk(signature.evidence.some((it) => 'statement' in it));
+  t.end();
+});
+
+t.test('rejects a good signature by the key over another payload type', (t) => {
   for (const payloadType of [
     'text/plain',
     '',
@@ -187,9 +203,37 @@ t.test('rejects a bundle that carries a certificate, though the key signed it', 
     { publicKey: { hint: 'x' }, x509CertificateChain: { certificates: [] } },
     { publicKey: { hint: 'x' }, x509_certificate_chain: {} },
   ]) {
-    const checked = check(dsseBundle(signer, about, { verificationMaterial }));
-    t.match(checked, { outcome: 'rejected', reason: /a certificate never satisfies a key/ });
+    t.match(check(dsseBundle(signer, about, { verificationMaterial })), {
+      outcome: 'rejected',
+      fault: 'invalid',
+    });
   }
+  t.end();
+});
+
+t.test('a large payload is worth a hash only where attestations are asked for', (t) => {
+  const large = statement(
+    [{ digest: { sha256: subject.digest.slice(7) } }],
+    `https://sbom.test/v1`,
+  );
+  const padded = Buffer.concat([large, Buffer.alloc(MAX_SIGNED_PAYLOAD, ' ')]);
+  const bundle = dsseBundle(signer, padded);
+  t.match(check(bundle), { outcome: 'rejected', reason: /payload of at most 131072 bytes/ });
+  const context = { roots: [root], now: 0, attestations: true };
+  const found = sigstoreBundle.check(candidate(bundle), subject, context);
+  t.match(found, { outcome: 'verified', evidence: [{ statement: {} }] });
+  const means = (answer: boolean) => ({ ...context, means: () => answer });
+  t.match(sigstoreBundle.check(candidate(bundle), subject, means(true)), { outcome: 'verified' });
+  t.match(sigstoreBundle.check(candidate(bundle), subject, means(false)), {
+    outcome: 'rejected',
+    fault: 'untrusted',
+    reason: /whom the rule does not mean/,
+  });
+  const roots = Array.from({ length: 600 }, () => root);
+  t.match(sigstoreBundle.check(candidate(bundle), subject, { ...context, roots }), {
+    outcome: 'rejected',
+    reason: /too many to try 600 keys on/,
+  });
   t.end();
 });
 

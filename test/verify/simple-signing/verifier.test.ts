@@ -30,9 +30,10 @@ function check(
   signature: string,
   more: Readonly<Record<string, string>> = {},
 ): Checked {
-  return simpleSigning.check(candidate(content, { [SIGNATURE]: signature, ...more }), subject, [
-    root,
-  ]);
+  return simpleSigning.check(candidate(content, { [SIGNATURE]: signature, ...more }), subject, {
+    roots: [root],
+    now: 0,
+  });
 }
 
 const signed = (content: Buffer) => signer.sign(content).toString('base64');
@@ -52,6 +53,10 @@ t.test('proves who signed what, and where it was found', (t) => {
         },
         digest: subject.digest,
         foundIn,
+        references: ['registry.test/team/app'],
+        logs: [],
+        certificateLogs: [],
+        times: [],
       },
     ],
   });
@@ -68,7 +73,7 @@ t.test('verifies by every kind of key, among others', (t) => {
       rootOf('same', one),
     ];
     const item = candidate(payload, { [SIGNATURE]: one.sign(payload).toString('base64') });
-    const checked = simpleSigning.check(item, subject, roots);
+    const checked = simpleSigning.check(item, subject, { roots, now: 0 });
     const names =
       checked.outcome === 'verified' ? checked.evidence.map((it) => it.signer.trustRoot) : [];
     t.same(names, ['mixed', 'same'], kind);
@@ -86,11 +91,10 @@ t.test('rejects a signature that does not cover these bytes or is not by these k
   });
   t.match(check(payload, signed(spaced)), { outcome: 'rejected' });
   t.match(check(payload, signed(bytes)), { outcome: 'rejected' });
-  const none = simpleSigning.check(
-    candidate(payload, { [SIGNATURE]: signed(payload) }),
-    subject,
-    [],
-  );
+  const none = simpleSigning.check(candidate(payload, { [SIGNATURE]: signed(payload) }), subject, {
+    roots: [],
+    now: 0,
+  });
   t.match(none, { outcome: 'rejected' });
   t.end();
 });
@@ -100,6 +104,7 @@ t.test('rejects a good signature about another image', (t) => {
   const content = simplePayload(other);
   t.same(check(content, signed(content)), {
     outcome: 'rejected',
+    fault: 'invalid',
     reason: `it signs ${other}, not this image`,
   });
   t.end();
@@ -121,7 +126,7 @@ t.test('rejects a good signature over a payload of another type or shape', (t) =
 
 t.test('rejects a signature annotation that is absent, empty or not base64', (t) => {
   const item = candidate(payload, { 'dev.sigstore.cosign/signature': signed(payload) });
-  t.match(simpleSigning.check(item, subject, [root]), {
+  t.match(simpleSigning.check(item, subject, { roots: [root], now: 0 }), {
     outcome: 'rejected',
     reason: /to be base64/,
   });

@@ -43,6 +43,8 @@ export interface ClientKind {
   readonly needs: readonly Tool[];
   /** Names that begin with the proxy, or a configuration that leads other names to it. */
   readonly way: 'direct' | 'redirected';
+  /** Goes through every case; the others, which differ in little, through a third of them each. */
+  readonly thorough: boolean;
   readonly voice: Voice;
   /** What it prints when a layer breaks off. */
   readonly brokenBlob: RegExp;

@@ -27,6 +27,7 @@ function kind(name: string, flavour: Flavour): ClientKind {
   return {
     name,
     way: flavour.hostsFile ? 'redirected' : 'direct',
+    thorough: flavour.hostsFile && flavour.containerd === newer.containerd,
     voice: 'reason phrase',
     brokenBlob: /EOF|unexpected commit|cannot be served|502 Bad Gateway/,
     needs: [flavour.containerd, flavour.ctr, 'runc'],

@@ -11,7 +11,7 @@ export const copierKinds: readonly ClientKind[] = [
   skopeoKind('skopeo', 'skopeo', false),
   skopeoKind('skopeo, rewritten', 'skopeo', true),
   skopeoKind('newer skopeo', 'newer skopeo', false),
-  copier('crane', ['crane'], copyWithCrane),
+  { ...copier('crane', ['crane'], copyWithCrane), thorough: true },
 ];
 
 /** Copies `name` into `folder`; gives the digest of what lies there. */
@@ -67,5 +67,5 @@ function copier(name: string, needs: readonly Tool[], copy: Copy, rewritten = fa
     };
   };
   const way = rewritten ? 'redirected' : 'direct';
-  return { name, needs, way, voice: 'message', brokenBlob, start };
+  return { name, needs, way, thorough: false, voice: 'message', brokenBlob, start };
 }

@@ -39,6 +39,7 @@ function kind(name: string, voice: ClientKind['voice'], flavour: Flavour): Clien
   return {
     name,
     way: flavour.mirror ? 'redirected' : 'direct',
+    thorough: flavour.mirror && flavour.containerdStore,
     voice,
     brokenBlob,
     needs: [flavour.docker, flavour.dockerd, flavour.containerd, 'runc'],
@@ -59,6 +60,7 @@ async function startDocker(flavour: Flavour, { proxy, folder }: ClientSetting): 
     }),
   );
   let generation = 0;
+  let containers = 0;
   const docker = (...args: readonly string[]) =>
     run(toolPath(flavour.docker), ['--config', joinPath(folder, 'config'), '-H', socket, ...args]);
   const boot = () => {
@@ -100,8 +102,11 @@ async function startDocker(flavour: Flavour, { proxy, folder }: ClientSetting): 
       return { ok: true, output, ...(digest === undefined ? {} : { digest }) };
     },
     run: async (target) => {
-      const { output } = await docker('run', '--rm', '--network', 'none', nameOf(target));
-      return output;
+      containers += 1;
+      const name = `lab-${containers}`;
+      const { output } = await docker('run', '--name', name, '--network', 'none', nameOf(target));
+      // On a busy machine a container may be gone before the client listens to it; its log stays.
+      return output === '' ? (await docker('logs', name)).output : output;
     },
     fresh: async () => {
       await daemon.stop();

@@ -37,6 +37,7 @@ function kind(name: string, rewritten: boolean): ClientKind {
   return {
     name,
     way: rewritten ? 'redirected' : 'direct',
+    thorough: rewritten,
     voice: 'message',
     brokenBlob,
     needs: ['podman', 'runc'],

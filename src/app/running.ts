@@ -1,0 +1,80 @@
+/** One configuration at work: its upstreams, its rules, and trust roots that may change under them. */
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { createAdmission } from '../admission/admission.ts';
+import type { AdmissionParts } from '../admission/parts.ts';
+import type { Config } from '../config/config.ts';
+import type { Serving } from '../http/serving.ts';
+import type { TrustRoot } from '../trust/trust-root.ts';
+import type { RegistryUpstream } from '../upstream/registry-upstream.ts';
+import { readRules } from './rules.ts';
+import { openRevocation } from './revocation.ts';
+import { openTrustRoots } from './trust-roots.ts';
+import { createUpstreams } from './upstreams.ts';
+
+/** What outlives a configuration. */
+export type SharedParts = Pick<AdmissionParts, 'blobs' | 'images' | 'records' | 'clock'> & {
+  readonly logger: Logger;
+};
+
+export interface Running {
+  readonly config: Config;
+  /** Look again for every request. */
+  current(): Serving;
+  readonly upstreams: ReadonlyMap<string, RegistryUpstream>;
+  /** Ends the refreshing of trust roots; requests under way are left alone. */
+  retire(): Promise<void>;
+}
+
+/** @throws {SyntaxError} for rules and trust roots that cannot be used. */
+export async function run(config: Config, shared: SharedParts): Promise<Running> {
+  const { logger, clock } = shared;
+  const upstreams = createUpstreams(config, logger);
+  const revocation = openRevocation(config);
+  let trustRoots = new Map<string, TrustRoot>();
+  let serving: Serving | undefined;
+
+  function build(): Serving {
+    // A map of its own for each set of rules: what is under way ends with the roots that it began with.
+    trustRoots = new Map(trust.current());
+    const rules = readRules(config, trustRoots);
+    return {
+      admission: createAdmission({
+        ...rules,
+        upstreams,
+        ...shared,
+        revocation: revocation.check,
+        prefetch: config.cache.prefetch,
+      }),
+      upstreams: {
+        has: (name) => upstreams.has(name),
+        default: config.upstreams.find((upstream) => upstream.default)?.name,
+      },
+      origins: upstreams,
+    };
+  }
+
+  const trust = openTrustRoots(config.trustRoots, {
+    folder: join(config.cache.path, 'trust'),
+    logger,
+    clock,
+    onChange(root, previous) {
+      if (serving === undefined) return;
+      // Other content is another key of every rule on it, so all that it governs is decided anew.
+      if (root.id !== previous.id) serving = build();
+      else trustRoots.set(root.name, root);
+    },
+  });
+  await trust.start();
+  serving = build();
+  const started = serving;
+  return {
+    config,
+    current: () => serving ?? started,
+    upstreams,
+    async retire() {
+      await trust.close();
+      await revocation.close();
+    },
+  };
+}

@@ -1,0 +1,141 @@
+/** An upstream with mirrors: what a digest names proves itself, so it may come from elsewhere when the upstream fails. */
+import type { Logger } from 'pino';
+import { isDigest, type Digest } from '../oci/digest.ts';
+import type { RegistryUpstream } from './registry-upstream.ts';
+import {
+  UpstreamError,
+  type BlobOptions,
+  type BlobStream,
+  type UpstreamErrorCode,
+} from './upstream.ts';
+
+/** What is an answer when the upstream itself says it. A mirror that says so has only not answered. */
+const ANSWERS: ReadonlySet<UpstreamErrorCode> = new Set(['not-found', 'unauthorized', 'too-large']);
+
+/** What came, and the number of the place that it came from; the upstream itself is 0. */
+interface Found<T> {
+  readonly value: T;
+  readonly at: number;
+}
+
+/**
+ * Asks the upstream first, and where it fails each mirror in turn; only for what a digest names. Tags, their lists and
+ * referrers are the upstream's own word and never asked of a mirror. A blob that broke off goes on from the next place
+ * when it is opened again under the same signal. What is thrown in the end is the upstream's own error, which then says
+ * of each mirror too why it did not help.
+ * @param mirrors are taken over: they are closed with this one.
+ */
+export function mirrorUpstream(
+  upstream: RegistryUpstream,
+  mirrors: readonly RegistryUpstream[],
+  logger: Pick<Logger, 'warn'>,
+): RegistryUpstream {
+  const places = [upstream, ...mirrors];
+  /** Where to begin, for an undertaking that a place has let down: the signal is what all its requests share. */
+  const nextPlaces = new WeakMap<AbortSignal, number>();
+
+  async function inTurn<T>(
+    signal: AbortSignal | undefined,
+    ask: (place: RegistryUpstream) => Promise<T>,
+  ): Promise<Found<T>> {
+    const first = signal === undefined ? 0 : (nextPlaces.get(signal) ?? 0);
+    const order = [...places.entries()];
+    const failures: UpstreamError[] = [];
+    for (const [at, place] of [...order.slice(first), ...order.slice(0, first)]) {
+      try {
+        return { value: await ask(place), at };
+      } catch (error) {
+        if (!(error instanceof UpstreamError) || signal?.aborted === true) throw error;
+        if (at === 0 && ANSWERS.has(error.code)) throw error;
+        warn(place, error);
+        failures[at] = error;
+      }
+    }
+    throw summary(failures);
+  }
+
+  function warn(place: RegistryUpstream, { code, message }: UpstreamError): void {
+    const details = { upstream: upstream.name, url: place.url.origin, code, reason: message };
+    logger.warn(details, 'a place did not give what it was asked for');
+  }
+
+  /** Every byte of the blob, or an error after which the next place is asked. */
+  async function* follow(
+    { offset, body }: BlobStream,
+    at: number,
+    { size, signal }: BlobOptions,
+  ): AsyncGenerator<Buffer, void, undefined> {
+    const place = places[at] ?? upstream;
+    let position = offset;
+    try {
+      for await (const chunk of body) {
+        position += chunk.length;
+        if (size !== undefined && position > size) throw wrongSize(place, size, 'more');
+        yield chunk;
+      }
+      if (size !== undefined && position < size) throw wrongSize(place, size, position);
+    } catch (error) {
+      if (error instanceof UpstreamError && error.code !== 'aborted') {
+        warn(place, error);
+        if (signal !== undefined) nextPlaces.set(signal, (at + 1) % places.length);
+      }
+      throw error;
+    }
+  }
+
+  return {
+    name: upstream.name,
+    url: upstream.url,
+    dispatcher: upstream.dispatcher,
+    resolve: (path, tag, options) => upstream.resolve(path, tag, options),
+    referrers: (path, digest, options) => upstream.referrers(path, digest, options),
+    async fetchManifest(path, reference, options) {
+      if (!isDigest(reference)) return upstream.fetchManifest(path, reference, options);
+      const ask = (place: RegistryUpstream) => place.fetchManifest(path, reference, options);
+      return (await inTurn(options?.signal, ask)).value;
+    },
+    async openBlob(path, digest, options = {}) {
+      const { value, at } = await inTurn(options.signal, (place) =>
+        openSized(place, path, digest, options),
+      );
+      return {
+        size: value.size,
+        offset: value.offset,
+        body: follow(value, at, options),
+        cancel: () => {
+          value.cancel();
+        },
+      };
+    },
+    async close() {
+      await Promise.all(places.map((place) => place.close()));
+    },
+  };
+}
+
+/** The blob of a place that does not already say that its blob is another. */
+async function openSized(
+  place: RegistryUpstream,
+  path: string,
+  digest: Digest,
+  options: BlobOptions,
+): Promise<BlobStream> {
+  const stream = await place.openBlob(path, digest, options);
+  const { size } = options;
+  if (size === undefined || stream.size === undefined || stream.size === size) return stream;
+  stream.cancel();
+  throw wrongSize(place, size, stream.size);
+}
+
+function wrongSize({ name, url }: RegistryUpstream, size: number, got: number | string) {
+  const message = `GET of a blob from ${url.host} (${name}) failed: expected ${size} bytes, got ${got}`;
+  return new UpstreamError('digest-mismatch', message);
+}
+
+/** The upstream's word counts; the mirrors stand in its message. */
+function summary(failures: readonly UpstreamError[]): UpstreamError {
+  const [own, ...others] = failures;
+  const message = [own, ...others].map((failure) => failure?.message).join('; ');
+  const { code = 'unreachable', retryAfter } = own ?? {};
+  return new UpstreamError(code, message, { cause: own, retryAfter });
+}
