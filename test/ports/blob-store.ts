@@ -169,14 +169,21 @@ export function blobStoreConformance(name: string, open: (test: Test) => Promise
 
   test('asks a failing source once and passes its reason on', async (t, store) => {
     const cause = new Error('no such blob upstream');
+    const answer = Promise.withResolvers<never>();
+    const wasAsked = Promise.withResolvers<undefined>();
     let asked = 0;
     const source = (): Promise<never> => {
       asked++;
-      return Promise.reject(cause);
+      wasAsked.resolve(undefined);
+      return answer.promise;
     };
     const options = { size: large.size, source };
-    const asking = [store.fill(large.digest, options), store.fill(large.digest, options)];
-    for (const each of asking) await t.rejects(each, { code: 'source-failed', cause });
+    const first = store.fill(large.digest, options);
+    await wasAsked.promise;
+    const second = store.fill(large.digest, options);
+    t.ok(await isPending(Promise.race([first, second])), 'both wait for the source');
+    answer.reject(cause);
+    for (const each of [first, second]) await t.rejects(each, { code: 'source-failed', cause });
     t.equal(asked, 1);
   });
 
