@@ -1,7 +1,7 @@
 /** The audit trail of this surface: one event for each decision, whatever it was about. */
 import { isUndetermined, type Decision } from '../admission/decision.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
-import type { Exchange, PullOutcome } from './serving.ts';
+import type { Exchange, PullDecision, PullOutcome } from './serving.ts';
 
 /** What a decision was about. */
 export interface Question {
@@ -10,21 +10,29 @@ export interface Question {
   readonly asked: string;
 }
 
+/** What remembered decisions are told as, and about which reference: one decision may answer for several. */
+const told = new WeakMap<Decision, { readonly reference: Reference; readonly as: PullDecision }>();
+
 export function report(
   { request, observer, logger }: Exchange,
   { reference, asked }: Question,
   decision: Decision,
   durationMs: number,
 ): void {
-  const { source, digest, rule, verdict } = decision;
   if (decision.outcome === 'refused' && decision.code === 'digest-mismatch') {
     logger.error({ reference: formatReference(reference) }, decision.message);
     observer.digestMismatch(reference.repository.registry);
   }
-  observer.pull({
-    client: request.socket.remoteAddress ?? '',
-    method: request.method ?? '',
-    asked,
+  const client = request.socket.remoteAddress ?? '';
+  const method = request.method ?? '';
+  observer.pull({ client, method, asked, durationMs }, toPull(reference, decision));
+}
+
+function toPull(reference: Reference, decision: Decision): PullDecision {
+  const known = told.get(decision);
+  if (known?.reference === reference) return known.as;
+  const { source, digest, rule, verdict } = decision;
+  const as: PullDecision = {
     reference: formatReference(reference),
     digest,
     rule,
@@ -32,8 +40,9 @@ export function report(
     signers: verdict?.signers ?? [],
     reasons: decision.outcome === 'refused' ? decision.reasons : decision.verdict.reasons,
     cached: source === 'fresh' ? 'none' : source,
-    durationMs,
-  });
+  };
+  if (source === 'memory') told.set(decision, { reference, as });
+  return as;
 }
 
 function outcomeOf(decision: Decision): PullOutcome {

@@ -72,6 +72,14 @@ export const METHOD_NOT_ALLOWED: RegistryError = {
   headers: { allow: 'GET, HEAD' },
 };
 
+/** For what is a mistake of ours. */
+export const UNFORESEEN: RegistryError = {
+  status: 503,
+  code: 'UNAVAILABLE',
+  message: 'this proxy failed in an unforeseen way; its log says more',
+  headers: { 'retry-after': '10' },
+};
+
 const MAX_PHRASE = 200;
 /** Characters; the longest of ours has some 2,500. */
 const MAX_MESSAGE = 4096;

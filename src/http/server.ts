@@ -1,13 +1,21 @@
 /** The `/v2/` surface: fastify around handlers that each answer one kind of route. */
+import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Digest } from '../oci/digest.ts';
 import { serveBlob } from './blobs.ts';
 import { answerClientError, MAX_HEADER_BYTES } from './client-error.ts';
+import { FastPath } from './fast-path.ts';
 import { Handover } from './handover.ts';
 import { serveManifest } from './manifests.ts';
 import { serveReferrers } from './referrers.ts';
-import { METHOD_NOT_ALLOWED, writeError, type RegistryError } from './registry-error.ts';
+import {
+  METHOD_NOT_ALLOWED,
+  UNFORESEEN,
+  writeError,
+  type RegistryError,
+} from './registry-error.ts';
 import { parseRoute, type Route } from './route.ts';
 import type { Exchange, Serving } from './serving.ts';
 import { registerTagLists, serveTags } from './tags.ts';
@@ -33,10 +41,13 @@ export interface RegistryServer {
 
 /** Milliseconds that answers under way get when the server closes. */
 const GRACE = 5_000;
+/** Milliseconds for which a connection without a request stays: longer than the minute of most balancers in front. */
+const KEEP_ALIVE = 72_000;
 
 /** @throws when it cannot listen. */
 export async function startRegistryServer(options: RegistryServerOptions): Promise<RegistryServer> {
-  const app = createApp(options);
+  const fast = new FastPath(options);
+  const app = createApp(options, fast);
   const handover = options.locate === undefined ? undefined : new Handover(options.locate);
   await registerTagLists(app, options.current);
   app.addHook('onRequest', refuseOtherMethods);
@@ -55,14 +66,15 @@ export async function startRegistryServer(options: RegistryServerOptions): Promi
   return {
     url: urlOf(app, options),
     close: async () => {
+      fast.close();
       await closeWithGrace(app);
       await handover?.close();
     },
   };
 }
 
-function createApp({ tls }: RegistryServerOptions): FastifyInstance {
-  const common = {
+function createApp({ tls }: RegistryServerOptions, fast: FastPath): FastifyInstance {
+  return fastify({
     logger: false,
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
@@ -72,13 +84,12 @@ function createApp({ tls }: RegistryServerOptions): FastifyInstance {
       const message = 'the path is not a valid one';
       writeError(request.raw, reply.raw, { status: 400, code: 'NAME_INVALID', message });
     },
-  } as const;
-  const http = { maxHeaderSize: MAX_HEADER_BYTES };
-  if (tls === undefined) return fastify({ ...common, http });
-  // The servers differ in type only; the handlers use what they share.
-  return fastify({
-    ...common,
-    https: { ...tls, ...http, minVersion: 'TLSv1.2' },
+    serverFactory: (others) => {
+      const http = { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: KEEP_ALIVE };
+      return tls === undefined
+        ? createServer(http, fast.before(others))
+        : createTlsServer({ ...tls, ...http, minVersion: 'TLSv1.2' }, fast.before(others));
+    },
   });
 }
 
@@ -120,13 +131,6 @@ async function handle(
   observer.request('kind' in route ? route.kind : 'none', response.statusCode);
   return reply;
 }
-
-const UNFORESEEN: RegistryError = {
-  status: 503,
-  code: 'UNAVAILABLE',
-  message: 'this proxy failed in an unforeseen way; its log says more',
-  headers: { 'retry-after': '10' },
-};
 
 async function serve(
   exchange: Exchange,

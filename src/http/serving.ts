@@ -22,12 +22,17 @@ export interface Origin {
 
 export type PullOutcome = 'admitted' | 'warned' | 'denied' | 'undetermined' | 'absent';
 
-/** One decision, for the audit trail. */
-export interface PullEvent {
+/** Who asked, and how long it took. */
+export interface PullRequest {
   readonly client: string;
   readonly method: string;
   /** The path as the client wrote it. */
   readonly asked: string;
+  readonly durationMs: number;
+}
+
+/** What was decided. A decision that is remembered is told as one object each time, so that what it becomes can be kept. */
+export interface PullDecision {
   readonly reference: string;
   readonly digest: string | undefined;
   readonly rule: string | undefined;
@@ -36,12 +41,12 @@ export interface PullEvent {
   readonly reasons: readonly string[];
   /** Where the decision came from: `memory` and `records` asked nobody. */
   readonly cached: 'memory' | 'records' | 'none';
-  readonly durationMs: number;
 }
 
 /** Told about what was served; none of these may throw. */
 export interface Observer {
-  pull(event: PullEvent): void;
+  /** For the audit trail. */
+  pull(request: PullRequest, decision: PullDecision): void;
   /** Bytes of a blob that were sent, from the cache or from a fill under way. */
   blobServed(source: 'cache' | 'fill', bytes: number): void;
   /** An upstream sent bytes that are not what their digest says. */

@@ -3,13 +3,18 @@ import type { LineStream } from './logger.ts';
 
 export type AuditOutcome = 'admitted' | 'warned' | 'denied' | 'undetermined' | 'absent';
 
-/** One decision. */
-export interface AuditEntry {
+/** One request. */
+export interface AuditRequest {
   /** Address of the client. */
   readonly client: string;
   readonly method: string;
   /** As the client wrote it. */
   readonly asked: string;
+  readonly durationMs: number;
+}
+
+/** What it was answered. Told as one object again, it is not written out anew. */
+export interface AuditDecision {
   /** Under its canonical name. */
   readonly reference: string;
   readonly digest: string | undefined;
@@ -19,11 +24,10 @@ export interface AuditEntry {
   readonly reasons: readonly string[];
   /** Where the decision came from: `memory` and `records` asked nobody. */
   readonly cached: 'memory' | 'records' | 'none';
-  readonly durationMs: number;
 }
 
 /** Writes one line; never throws, never waits. */
-export type Audit = (entry: AuditEntry) => void;
+export type Audit = (request: AuditRequest, decision: AuditDecision) => void;
 
 /** Characters of one text, and texts of one list: a client chooses what it asks for. */
 const MAX_TEXT = 1024;
@@ -38,25 +42,33 @@ const ALL_UNSAFE = new RegExp(UNSAFE.source, 'g');
  * member is known, so none can carry a secret that the caller did not name.
  */
 export function createAudit(stream: LineStream, clock: () => number = Date.now): Audit {
-  return (entry) => {
-    const line = JSON.stringify({
-      level: 'info',
-      time: clock(),
-      msg: 'decision',
-      client: safe(entry.client),
-      method: safe(entry.method),
-      asked: safe(entry.asked),
-      reference: safe(entry.reference),
-      digest: entry.digest === undefined ? undefined : safe(entry.digest),
-      rule: entry.rule === undefined ? undefined : safe(entry.rule),
-      outcome: entry.outcome,
-      signers: safeList(entry.signers),
-      reasons: safeList(entry.reasons),
-      cached: entry.cached,
-      durationMs: Math.round(entry.durationMs * 1000) / 1000,
-    });
-    stream.write(`${line}\n`);
+  const written = new WeakMap<AuditDecision, string>();
+  return (request, decision) => {
+    let middle = written.get(decision);
+    if (middle === undefined) written.set(decision, (middle = membersOf(decision)));
+    const client = JSON.stringify(safe(request.client));
+    const method = JSON.stringify(safe(request.method));
+    const asked = JSON.stringify(safe(request.asked));
+    const duration = Math.round(request.durationMs * 1000) / 1000;
+    stream.write(
+      `{"level":"info","time":${clock()},"msg":"decision","client":${client},"method":${method},` +
+        `"asked":${asked},${middle},"durationMs":${duration}}\n`,
+    );
   };
+}
+
+/** As JSON without its braces. */
+function membersOf({ reference, digest, rule, outcome, ...rest }: AuditDecision): string {
+  const members = {
+    reference: safe(reference),
+    digest: digest === undefined ? undefined : safe(digest),
+    rule: rule === undefined ? undefined : safe(rule),
+    outcome,
+    signers: safeList(rest.signers),
+    reasons: safeList(rest.reasons),
+    cached: rest.cached,
+  };
+  return JSON.stringify(members).slice(1, -1);
 }
 
 function safe(text: string): string {

@@ -1,5 +1,6 @@
 /** What is counted, in the text format that Prometheus reads; rooms receive the counters as plain functions. */
 import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
+import { Tally } from './tally.ts';
 
 /** Every counter as a function. Labels come from the configuration and from closed lists, never from clients. */
 export interface Metrics {
@@ -30,17 +31,34 @@ export function createMetrics(): Metrics {
     return new Counter({ name: `countersign_${name}`, help, labelNames, registers: [registry] });
   }
 
-  const decisions = counter(
-    'decisions_total',
-    'Decisions by outcome and by where they came from.',
-    ['outcome', 'cached'],
-  );
+  /** For what happens with every request. */
+  function tally(name: string, help: string, labelNames: readonly [string, string]): Tally {
+    const counts = new Tally();
+    const [first, second] = labelNames;
+    new Counter<string>({
+      name: `countersign_${name}`,
+      help,
+      labelNames,
+      registers: [registry],
+      collect() {
+        for (const [one, other, count] of counts.take()) {
+          this.inc({ [first]: one, [second]: other }, count);
+        }
+      },
+    });
+    return counts;
+  }
+
+  const decisions = tally('decisions_total', 'Decisions by outcome and by where they came from.', [
+    'outcome',
+    'cached',
+  ]);
   const wouldDeny = counter(
     'audit_would_deny_total',
     'Served under a rule in audit mode that would have refused it.',
     ['rule'],
   );
-  const requests = counter('requests_total', 'Requests by route and status.', ['route', 'status']);
+  const requests = tally('requests_total', 'Requests by route and status.', ['route', 'status']);
   const blobBytes = counter(
     'blob_bytes_served_total',
     'Bytes of blobs that were sent to clients.',
@@ -64,13 +82,13 @@ export function createMetrics(): Metrics {
 
   return {
     decision: (outcome, cached) => {
-      decisions.inc({ outcome, cached });
+      decisions.count(outcome, cached);
     },
     auditWouldDeny: (rule) => {
       wouldDeny.inc({ rule });
     },
     request: (route, status) => {
-      requests.inc({ route, status });
+      requests.count(route, status);
     },
     blobBytesServed: (source, bytes) => {
       blobBytes.inc({ source }, bytes);

@@ -1,6 +1,6 @@
 /** Logger, audit trail and metrics of one process, and the events that reach all of them at once. */
 import type { Logger } from 'pino';
-import { createAudit, type AuditEntry } from './audit.ts';
+import { createAudit, type Audit } from './audit.ts';
 import { LogStream, type LogStreamOptions } from './log-stream.ts';
 import { createLogger } from './logger.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -10,7 +10,7 @@ export interface Observation {
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** One audit line and its counters. */
-  readonly pull: (entry: AuditEntry) => void;
+  readonly pull: Audit;
   readonly blobServed: (source: 'cache' | 'fill', bytes: number) => void;
   readonly digestMismatch: (upstream: string) => void;
   readonly request: (route: string, status: number) => void;
@@ -34,10 +34,10 @@ export function createObservation(options: ObservationOptions): Observation {
   return {
     logger: createLogger(level, stream),
     metrics,
-    pull: (entry) => {
-      audit(entry);
-      metrics.decision(entry.outcome, entry.cached);
-      if (entry.outcome === 'warned') metrics.auditWouldDeny(entry.rule ?? '');
+    pull: (request, decision) => {
+      audit(request, decision);
+      metrics.decision(decision.outcome, decision.cached);
+      if (decision.outcome === 'warned') metrics.auditWouldDeny(decision.rule ?? '');
     },
     blobServed: metrics.blobBytesServed,
     digestMismatch: metrics.digestMismatch,

@@ -7,7 +7,7 @@ import { request } from 'undici';
 import { openVerifier, startApp } from '../../src/app.ts';
 import { inspectRules } from '../../src/app/rules.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import type { PullEvent } from '../../src/http/serving.ts';
+import type { PullDecision, PullRequest } from '../../src/http/serving.ts';
 import { OCI_MANIFEST } from '../../src/oci/media-type.ts';
 import { parseReference } from '../../src/oci/reference.ts';
 import { writeFiles } from '../helpers/config-file.ts';
@@ -55,12 +55,12 @@ policies: [{ name: corp, match: lab.local/**, require: { notation: { trustRoot: 
     };
     const lines: string[] = [];
     const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
-    const pulls: PullEvent[] = [];
+    const pulls: (PullRequest & PullDecision)[] = [];
     const nothing = (): void => undefined;
     const app = await startApp(load(SKIPPING), {
       logger,
       observer: {
-        pull: (event) => pulls.push(event),
+        pull: (request, decision) => pulls.push({ ...request, ...decision }),
         blobServed: nothing,
         digestMismatch: nothing,
         request: nothing,

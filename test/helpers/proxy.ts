@@ -5,7 +5,7 @@ import { request } from 'undici';
 import { createAdmission, type Admission } from '../../src/admission/admission.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { startRegistryServer } from '../../src/http/server.ts';
-import type { Observer, PullEvent, Serving } from '../../src/http/serving.ts';
+import type { Observer, PullDecision, PullRequest, Serving } from '../../src/http/serving.ts';
 import { parsePolicy, type RuleSpec } from '../../src/policy/rule.ts';
 import { openDiskBlobStore, type DiskBlobStoreOptions } from '../../src/store/disk-blob-store.ts';
 import { openSqliteRecords } from '../../src/store/sqlite-records.ts';
@@ -59,7 +59,7 @@ export interface Proxy {
   readonly url: string;
   readonly path: string;
   readonly admission: Admission;
-  readonly pulls: readonly PullEvent[];
+  readonly pulls: readonly (PullRequest & PullDecision)[];
   readonly mismatches: readonly string[];
   /** Milliseconds since the epoch; tests turn it. */
   now: number;
@@ -75,7 +75,7 @@ const quiet = { debug: () => undefined, warn: () => undefined, error: () => unde
 /** Starts it; it ends with the test at the latest. */
 export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy> {
   const path = options.path ?? t.testdir();
-  const pulls: PullEvent[] = [];
+  const pulls: (PullRequest & PullDecision)[] = [];
   const mismatches: string[] = [];
   let now = Date.UTC(2026, 0, 1);
   const connect = (name: string, { url }: { readonly url: string }) =>
@@ -128,7 +128,7 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
 
   let serving = serve(options.policies, options.trustRoots ?? []);
   const observer: Observer = {
-    pull: (event) => pulls.push(event),
+    pull: (request, decision) => pulls.push({ ...request, ...decision }),
     blobServed: () => undefined,
     digestMismatch: (registry) => mismatches.push(registry),
     request: () => undefined,

@@ -1,7 +1,9 @@
 /** One line for each decision. */
 import fc from 'fast-check';
 import t from 'tap';
-import { createAudit, type AuditEntry } from '../../src/observe/audit.ts';
+import { createAudit, type AuditDecision, type AuditRequest } from '../../src/observe/audit.ts';
+
+type AuditEntry = AuditRequest & AuditDecision;
 
 const entry: AuditEntry = {
   client: '10.0.0.7',
@@ -20,10 +22,8 @@ const entry: AuditEntry = {
 /** The line that an entry becomes. */
 function lineOf(change: Partial<AuditEntry>): string {
   const lines: string[] = [];
-  createAudit(
-    { write: (line) => lines.push(line) },
-    () => 1_800_000_000_000,
-  )({ ...entry, ...change });
+  const whole = { ...entry, ...change };
+  createAudit({ write: (line) => lines.push(line) }, () => 1_800_000_000_000)(whole, whole);
   return lines.join('');
 }
 
@@ -36,6 +36,20 @@ t.test('a decision is one line with everything that is known', async (t) => {
     msg: 'decision',
     ...entry,
     durationMs: 0.123,
+  });
+});
+
+t.test('a decision that is told again has the words of each request', async (t) => {
+  const lines: string[] = [];
+  let now = 1;
+  const audit = createAudit({ write: (line) => lines.push(line) }, () => now++);
+  audit(entry, entry);
+  audit({ client: '10.0.0.8', method: 'HEAD', asked: '/v2/x', durationMs: 7 }, entry);
+  const [first, second] = lines.map((line) => JSON.parse(line) as object);
+  t.match(first, { time: 1, client: '10.0.0.7', method: 'GET', durationMs: 0.123 });
+  t.strictSame(second, {
+    ...first,
+    ...{ time: 2, client: '10.0.0.8', method: 'HEAD', asked: '/v2/x', durationMs: 7 },
   });
 });
 

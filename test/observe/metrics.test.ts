@@ -33,6 +33,24 @@ t.test('every counter appears under its name and labels', async (t) => {
   t.match(metrics.contentType, 'text/plain');
 });
 
+t.test('a count is not taken twice', async (t) => {
+  const metrics = createMetrics();
+  metrics.request('manifest', 200);
+  metrics.request('blob', 206);
+  await metrics.render();
+  metrics.request('manifest', 200);
+  metrics.request('manifest', 404);
+  await metrics.render();
+  const text = await metrics.render();
+  for (const line of [
+    'countersign_requests_total{route="manifest",status="200"} 2',
+    'countersign_requests_total{route="manifest",status="404"} 1',
+    'countersign_requests_total{route="blob",status="206"} 1',
+  ]) {
+    t.ok(text.split('\n').includes(line), line);
+  }
+});
+
 t.test('two sets of metrics do not share their counts', async (t) => {
   createMetrics().digestMismatch('ghcr.io');
   t.notMatch(await createMetrics().render(), 'countersign_digest_mismatch_total{');
@@ -44,19 +62,18 @@ t.test(
     const observation = createObservation({ level: 'info', destination: '/dev/null' });
     t.teardown(observation.close);
     const observer: Observer = observation;
-    observer.pull({
-      client: '10.0.0.7',
-      method: 'GET',
-      asked: '/v2/',
-      reference: 'ghcr.io/team/app:1',
-      digest: undefined,
-      rule: 'soon',
-      outcome: 'warned',
-      signers: [],
-      reasons: ['no signature'],
-      cached: 'records',
-      durationMs: 1,
-    });
+    observer.pull(
+      { client: '10.0.0.7', method: 'GET', asked: '/v2/', durationMs: 1 },
+      {
+        reference: 'ghcr.io/team/app:1',
+        digest: undefined,
+        rule: 'soon',
+        outcome: 'warned',
+        signers: [],
+        reasons: ['no signature'],
+        cached: 'records',
+      },
+    );
     const text = await observation.metrics.render();
     t.match(text, 'countersign_decisions_total{outcome="warned",cached="records"} 1');
     t.match(text, 'countersign_audit_would_deny_total{rule="soon"} 1');
