@@ -79,7 +79,7 @@ export async function startNginx({ folder, serves, tls }: NginxOptions): Promise
   const file = join(home, 'nginx.conf');
   const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   const lines = [
-    `user root; worker_processes auto; daemon off; pid ${home}/pid; error_log stderr error;`,
+    `user root; worker_processes auto; daemon off; pid ${home}/pid; error_log stderr crit;`,
     'events { worker_connections 4096; }',
     'http {',
     '  access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000;',
