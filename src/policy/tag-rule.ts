@@ -21,15 +21,3 @@ export interface TagRule {
   /** How long a digest must have been known before a tag follows to it. */
   readonly cooldown: number;
 }
-
-export const DEFAULT_TAG_RULE: TagRule = {
-  refresh: 300_000,
-  background: 300_000,
-  maxStale: 86_400_000,
-  onMove: 'follow',
-  onUnverifiedMove: 'refuse',
-  onRollback: 'hold',
-  onDelete: 'purge',
-  freeze: false,
-  cooldown: 0,
-};

@@ -3,13 +3,7 @@ import type { SQLOutputValue } from 'node:sqlite';
 import { parseDigest, type Digest } from '../oci/digest.ts';
 import { isJsonObject } from '../oci/json.ts';
 import type { Repository } from '../oci/reference.ts';
-import type {
-  GrantKey,
-  GrantKind,
-  GrantRecord,
-  VerdictKey,
-  VerdictRecord,
-} from './records.ts';
+import type { GrantKey, GrantKind, GrantRecord, VerdictKey, VerdictRecord } from './records.ts';
 import type { PinRecord, TagEntry, TagOrder, Withheld } from './tag-records.ts';
 
 type Row = Readonly<Record<string, SQLOutputValue>>;
@@ -79,9 +73,7 @@ export function orderOf(row: Row): TagOrder {
   return {
     frozen: integer(row, 'frozen') !== 0,
     ...(textOf(row, 'digest') === '' ? {} : { digest: digestOf(row, 'digest') }),
-    ...(rollback === ''
-      ? {}
-      : { rollback: rollback === '*' ? 'any' : digestOf(row, 'rollback') }),
+    ...(rollback === '' ? {} : { rollback: rollback === '*' ? 'any' : digestOf(row, 'rollback') }),
   };
 }
 

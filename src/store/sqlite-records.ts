@@ -16,14 +16,7 @@ import type {
 } from './records.ts';
 import { grantOf, verdictOf } from './rows.ts';
 import { SqliteTags } from './sqlite-tags.ts';
-import type {
-  Arrival,
-  KnownTag,
-  PinRecord,
-  TagEntry,
-  TagKey,
-  TagOrder,
-} from './tag-records.ts';
+import type { Arrival, KnownTag, PinRecord, TagEntry, TagKey, TagOrder } from './tag-records.ts';
 
 export interface SqliteRecordsOptions {
   /** Path of the database, created with mode 0600 where there is none; `:memory:` keeps nothing. */

@@ -7,6 +7,7 @@ import type { Digest } from '../../src/oci/digest.ts';
 import { startRegistryServer } from '../../src/http/server.ts';
 import type { Observer, PullEvent, Serving } from '../../src/http/serving.ts';
 import { parsePolicy, type RuleSpec } from '../../src/policy/rule.ts';
+import type { TagRule } from '../../src/policy/tag-rule.ts';
 import { openDiskBlobStore, type DiskBlobStoreOptions } from '../../src/store/disk-blob-store.ts';
 import { openSqliteRecords } from '../../src/store/sqlite-records.ts';
 import type { FetchBytes } from '../../src/verify/notation/revocation/fetch-bytes.ts';
@@ -20,9 +21,13 @@ import {
   type RegistryUpstreamOptions,
 } from '../../src/upstream/registry-upstream.ts';
 import { testCertificate } from './fake-registry.ts';
+import { TAG_RULE } from './tag-rule.ts';
 
 /** A rule without what every rule has. */
-export type TestRule = Partial<RuleSpec> & { readonly match: readonly string[] };
+export type TestRule = Partial<Omit<RuleSpec, 'tags'>> & {
+  readonly match: readonly string[];
+  readonly tags?: Partial<TagRule>;
+};
 
 export interface ProxyOptions {
   /** Fake registries by upstream name; the first is the default. */
@@ -104,9 +109,9 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
     const trustRoots = new Map(roots.map((root) => [root.name, root]));
     const rules = policies.map((rule, index) => ({
       name: `rule ${index + 1}`,
-      tags: { refresh: 60_000, maxStale: 3_600_000 },
       mode: 'enforce' as const,
       ...rule,
+      tags: { ...TAG_RULE, ...rule.tags },
     }));
     const policy = parsePolicy(rules, trustRoots);
     const admission = createAdmission({

@@ -5,10 +5,10 @@ import { parseRepository } from '../../src/oci/reference.ts';
 import type {
   GrantKind,
   GrantRecord,
-  PinRecord,
   Records,
   VerdictRecord,
 } from '../../src/store/records.ts';
+import type { PinRecord } from '../../src/store/tag-records.ts';
 
 const repository = parseRepository('docker.io', 'library/alpine');
 const digest = digestOf(Buffer.from('manifest'));
