@@ -132,7 +132,7 @@ async function runVerify(reference: string, config: Config, json: boolean): Prom
 }
 
 async function runPins(args: readonly string[], config: Config, json: boolean): Promise<ExitCode> {
-  const desk = await openPinsDesk(config, pino({ level: 'silent' }));
+  const desk = openPinsDesk(config, pino({ level: 'silent' }));
   try {
     return await pins(args, desk, { json }, io);
   } finally {

@@ -6,23 +6,21 @@ import type { Logger } from 'pino';
 import type { PinsDesk } from '../cli/pins-desk.ts';
 import type { Config } from '../config/config.ts';
 import { matchesRepository, parseMatch } from '../policy/pattern.ts';
+import type { Records } from '../store/records.ts';
 import { openSqliteRecords } from '../store/sqlite-records.ts';
 import { UpstreamError } from '../upstream/upstream.ts';
 import { createUpstreams } from './upstreams.ts';
 
-/** @throws {StoreError} when the records cannot be used. */
-export async function openPinsDesk(
+export function openPinsDesk(
   config: Config,
   logger: Logger,
-): Promise<PinsDesk & { close(): Promise<void> }> {
-  const { path } = config.cache;
-  await mkdir(path, { recursive: true, mode: 0o700 });
-  const records = await openSqliteRecords({ file: join(path, 'records.sqlite') });
+): PinsDesk & { close(): Promise<void> } {
+  let opened: Promise<Records> | undefined;
   const upstreams = createUpstreams(config, logger);
   return {
     defaultRegistry: config.upstreams.find((upstream) => upstream.default)?.name,
     isRegistry: (name) => upstreams.has(name),
-    records,
+    records: () => (opened ??= openRecords(config.cache.path)),
     frozenBy(repository) {
       const rule = config.policies.find(({ match }) =>
         matchesRepository(parseMatch(match), repository),
@@ -46,7 +44,16 @@ export async function openPinsDesk(
     },
     async close() {
       await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));
-      await records.close();
+      // Where it could not be opened, somebody was told.
+      await opened?.then(
+        (records) => records.close(),
+        () => undefined,
+      );
     },
   };
+}
+
+async function openRecords(path: string): Promise<Records> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  return openSqliteRecords({ file: join(path, 'records.sqlite') });
 }

@@ -11,7 +11,7 @@ const PARALLEL = 4;
 
 /** Writes what every tag means. */
 export async function exportLock(file: string, desk: PinsDesk): Promise<void> {
-  const locked = (await desk.records.listTags())
+  const locked = (await (await desk.records()).listTags())
     .filter(isOfImage)
     .flatMap(({ repository, tag, pin, order }) => {
       const digest = order?.digest ?? pin?.digest;
@@ -23,9 +23,10 @@ export async function exportLock(file: string, desk: PinsDesk): Promise<void> {
 /** Freezes every tag of the file at its digest; whether it is served is decided at its next pull. */
 export async function importLock(
   locked: readonly LockedTag[],
-  { records }: PinsDesk,
+  desk: PinsDesk,
   io: CommandIo,
 ): Promise<ExitCode> {
+  const records = await desk.records();
   let moving = 0;
   for (const { repository, tag, digest } of locked) {
     const pin = await records.findPin(repository, tag);

@@ -4,15 +4,18 @@ import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { KnownTag, TagRecords } from '../store/tag-records.ts';
 
+export type PinRecords = Pick<
+  TagRecords,
+  'findPin' | 'findHistory' | 'findOrder' | 'giveOrders' | 'listTags'
+>;
+
 /** The records of a cache, which a proxy may be using, and the upstreams. */
 export interface PinsDesk {
   /** The upstream of references without a registry. */
   readonly defaultRegistry: string | undefined;
   isRegistry(name: string): boolean;
-  readonly records: Pick<
-    TagRecords,
-    'findPin' | 'findHistory' | 'findOrder' | 'giveOrders' | 'listTags'
-  >;
+  /** Opened by whoever needs them: what asks upstream alone works without a cache. */
+  records(): Promise<PinRecords>;
   /** Name of the rule that freezes the repository's tags; undefined where none does. */
   frozenBy(repository: Repository): string | undefined;
   /** What upstream says today; undefined where the tag is gone. Throws where it cannot be asked. */

@@ -7,7 +7,7 @@ import { EXIT, type CommandIo, type ExitCode } from './io.ts';
 import { parseLockFile, type LockedTag } from './lock-file.ts';
 import { diffLock, exportLock, importLock } from './pin-lock.ts';
 import { describePin, pinJson, pinTree } from './pin-text.ts';
-import { isOfImage, type PinsDesk } from './pins-desk.ts';
+import { isOfImage, type PinRecords, type PinsDesk } from './pins-desk.ts';
 import { drawTree } from './tree.ts';
 
 export interface PinsOptions {
@@ -84,8 +84,8 @@ export async function pins(
   }
 }
 
-async function list({ records }: PinsDesk, json: boolean, io: CommandIo): Promise<ExitCode> {
-  const known = (await records.listTags()).filter(isOfImage);
+async function list(desk: PinsDesk, json: boolean, io: CommandIo): Promise<ExitCode> {
+  const known = (await (await desk.records()).listTags()).filter(isOfImage);
   if (json)
     io.out(
       JSON.stringify(
@@ -100,10 +100,11 @@ async function list({ records }: PinsDesk, json: boolean, io: CommandIo): Promis
 
 async function show(
   { repository, tag }: TagKey,
-  { records }: PinsDesk,
+  desk: PinsDesk,
   json: boolean,
   io: CommandIo,
 ): Promise<ExitCode> {
+  const records = await desk.records();
   const pin = await records.findPin(repository, tag);
   const order = await records.findOrder(repository, tag);
   const history = await records.findHistory(repository, tag);
@@ -121,7 +122,8 @@ async function show(
   return EXIT.ok;
 }
 
-async function freeze(key: TagKey, { records }: PinsDesk, io: CommandIo): Promise<ExitCode> {
+async function freeze(key: TagKey, desk: PinsDesk, io: CommandIo): Promise<ExitCode> {
+  const records = await desk.records();
   const { repository, tag } = key;
   const order = await records.findOrder(repository, tag);
   const digest = order?.digest ?? (await records.findPin(repository, tag))?.digest;
@@ -134,7 +136,8 @@ async function freeze(key: TagKey, { records }: PinsDesk, io: CommandIo): Promis
 async function unfreeze(key: TagKey, desk: PinsDesk, io: CommandIo): Promise<ExitCode> {
   const { repository, tag } = key;
   const name = formatReference(key);
-  const order = await desk.records.findOrder(repository, tag);
+  const records = await desk.records();
+  const order = await records.findOrder(repository, tag);
   const rule = desk.frozenBy(repository);
   if (order?.frozen !== true) {
     io.err(
@@ -144,18 +147,14 @@ async function unfreeze(key: TagKey, desk: PinsDesk, io: CommandIo): Promise<Exi
     );
     return EXIT.denied;
   }
-  await give(desk.records, key, { frozen: false });
+  await give(records, key, { frozen: false });
   io.out(`${name} follows its upstream again, as its rule says`);
   if (rule !== undefined) io.err(`rule ${JSON.stringify(rule)} freezes it still`);
   return EXIT.ok;
 }
 
-async function move(
-  key: TagKey,
-  digest: Digest,
-  { records }: PinsDesk,
-  io: CommandIo,
-): Promise<ExitCode> {
+async function move(key: TagKey, digest: Digest, desk: PinsDesk, io: CommandIo): Promise<ExitCode> {
+  const records = await desk.records();
   await give(records, key, { frozen: true, digest });
   io.out(`${formatReference(key)} moves to ${digest} and is frozen there`);
   io.out('it is verified at the next pull, and refused if it does not pass');
@@ -169,7 +168,7 @@ async function allowRollback(
   io: CommandIo,
 ): Promise<ExitCode> {
   const { repository, tag } = key;
-  const { records } = desk;
+  const records = await desk.records();
   const name = formatReference(key);
   const order = await records.findOrder(repository, tag);
   if (order?.frozen === true || desk.frozenBy(repository) !== undefined) {
@@ -185,7 +184,7 @@ async function allowRollback(
   return EXIT.ok;
 }
 
-async function give(records: PinsDesk['records'], key: TagKey, order: TagOrder): Promise<void> {
+async function give(records: PinRecords, key: TagKey, order: TagOrder): Promise<void> {
   await records.giveOrders([{ ...key, order }]);
 }
 
@@ -193,8 +192,8 @@ async function readLock(file: string, desk: PinsDesk): Promise<readonly LockedTa
   try {
     return parseLockFile(await desk.readFile(file), (reference) => tagOf(desk, reference));
   } catch (error) {
-    if (!(error instanceof SyntaxError || error instanceof Mistake)) throw error;
-    throw new Mistake(`${file}: ${error.message}`);
+    // An exit code of 1 would say that something differs.
+    throw new Mistake(`${file}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

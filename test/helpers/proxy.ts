@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { request } from 'undici';
 import { createAdmission, type Admission } from '../../src/admission/admission.ts';
+import type { TagMove } from '../../src/admission/tag-moves.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { startRegistryServer } from '../../src/http/server.ts';
 import type { Observer, PullEvent, Serving } from '../../src/http/serving.ts';
 import { parsePolicy, type RuleSpec } from '../../src/policy/rule.ts';
 import type { TagRule } from '../../src/policy/tag-rule.ts';
 import { openDiskBlobStore, type DiskBlobStoreOptions } from '../../src/store/disk-blob-store.ts';
+import type { Records } from '../../src/store/records.ts';
 import { openSqliteRecords } from '../../src/store/sqlite-records.ts';
 import type { FetchBytes } from '../../src/verify/notation/revocation/fetch-bytes.ts';
 import type { RevocationCheck } from '../../src/verify/notation/revocation/revocation.ts';
@@ -66,6 +68,10 @@ export interface Proxy {
   readonly admission: Admission;
   readonly pulls: readonly PullEvent[];
   readonly mismatches: readonly string[];
+  /** Of tags, as they are told. */
+  readonly moves: readonly TagMove[];
+  /** To look into, and to write into as another process would: what is in memory is then forgotten. */
+  readonly records: Records;
   /** Milliseconds since the epoch; tests turn it. */
   now: number;
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<Answer>;
@@ -82,6 +88,7 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
   const path = options.path ?? t.testdir();
   const pulls: PullEvent[] = [];
   const mismatches: string[] = [];
+  const moves: TagMove[] = [];
   let now = Date.UTC(2026, 0, 1);
   const connect = (name: string, { url }: { readonly url: string }) =>
     createRegistryUpstream({
@@ -121,6 +128,7 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
       blobs,
       records,
       clock: () => now,
+      onTagMove: (move) => moves.push(move),
       logger: quiet,
       revocation:
         options.revocation ??
@@ -184,6 +192,8 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
     },
     pulls,
     mismatches,
+    moves,
+    records,
     get now() {
       return now;
     },
