@@ -40,6 +40,8 @@ export interface TagQuestion {
   readonly judge: JudgeResolved | undefined;
   /** Whether its moves are judged; those of attachments' tags are their business. */
   readonly watched: boolean;
+  /** The pin that is too old to answer, or to answer for long. */
+  readonly old: PinRecord | undefined;
 }
 
 export interface TagLookup {
@@ -71,10 +73,18 @@ export function createTagLookup(
   const flights = createSingleFlight<TagDecision>();
 
   async function askUpstream(question: TagQuestion): Promise<TagDecision> {
-    const { ask, tag, judge, watched } = question;
+    const { ask, tag, judge, watched, old } = question;
     const { repository, rule } = ask;
     const pin = await parts.records.findPin(repository, tag);
     const now = parts.clock();
+    // Somebody else asked between the look at the pin and this.
+    if (pin !== undefined && pin.checkedAt !== old?.checkedAt && ageOf(pin, now) < rule.tags.refresh) {
+      const known = await digests.admit(ask, pin.digest, { asImage: judge === undefined });
+      if (known.outcome === 'admitted') {
+        const decision = withWarning(known, describeWithheld(pin.withheld));
+        return { decision, until: pin.checkedAt + rule.tags.refresh };
+      }
+    }
     const resolved = await resolve(ask, tag);
     if ('failure' in resolved) return withoutAnswer({ ...question, pin, now }, resolved.failure);
     const { digest } = resolved;

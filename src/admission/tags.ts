@@ -24,7 +24,7 @@ export function createTags(parts: AdmissionParts, memory: Memory, digests: Diges
     const pin = await parts.records.findPin(repository, tag);
     const now = parts.clock();
     if (order?.digest !== undefined) return atOrder(ask, tag, order.digest, pin);
-    const question = { ask, tag, judge, watched };
+    const question = { ask, tag, judge, watched, old: pin };
     if (pin === undefined) return lookup.lookUp(question);
     // In audit mode only an operator's word holds a tag: otherwise nobody would be told of its moves.
     const byRule = watched && rule.tags.freeze && rule.mode === 'enforce';

@@ -126,6 +126,9 @@ export class SqliteTags {
         this.#sql(
           `UPDATE tag_orders SET rollback = '' WHERE ${OF_TAG} AND rollback IN ('*', ?)`,
         ).run(registry, path, tag, digest);
+        this.#sql(
+          `DELETE FROM tag_orders WHERE ${OF_TAG} AND frozen = 0 AND digest = '' AND rollback = ''`,
+        ).run(registry, path, tag);
       }
     });
   }
