@@ -1,7 +1,7 @@
 /** What upstream says a tag means, and what the tag then means here: one question at a time for each tag. */
 import type { Digest } from '../oci/digest.ts';
 import { formatReference } from '../oci/reference.ts';
-import type { Arrival, PinRecord } from '../store/tag-records.ts';
+import type { Arrival, PinRecord, TagOrder } from '../store/tag-records.ts';
 import type { ResolvedTag } from '../upstream/upstream.ts';
 import { STALE_MEMORY } from './bounds.ts';
 import { isUndetermined, type Admitted, type Decision, type Refused } from './decision.ts';
@@ -42,6 +42,7 @@ export interface TagQuestion {
   readonly watched: boolean;
   /** The pin that is too old to answer, or to answer for long. */
   readonly old: PinRecord | undefined;
+  readonly order: TagOrder | undefined;
 }
 
 export interface TagLookup {
@@ -73,12 +74,16 @@ export function createTagLookup(
   const flights = createSingleFlight<TagDecision>();
 
   async function askUpstream(question: TagQuestion): Promise<TagDecision> {
-    const { ask, tag, judge, watched, old } = question;
+    const { ask, tag, judge, watched, old, order } = question;
     const { repository, rule } = ask;
     const pin = await parts.records.findPin(repository, tag);
     const now = parts.clock();
     // Somebody else asked between the look at the pin and this.
-    if (pin !== undefined && pin.checkedAt !== old?.checkedAt && ageOf(pin, now) < rule.tags.refresh) {
+    if (
+      pin !== undefined &&
+      pin.checkedAt !== old?.checkedAt &&
+      ageOf(pin, now) < rule.tags.refresh
+    ) {
       const known = await digests.admit(ask, pin.digest, { asImage: judge === undefined });
       if (known.outcome === 'admitted') {
         const decision = withWarning(known, describeWithheld(pin.withheld));
@@ -87,6 +92,7 @@ export function createTagLookup(
     }
     const resolved = await resolve(ask, tag);
     if ('failure' in resolved) return withoutAnswer({ ...question, pin, now }, resolved.failure);
+    if (order?.ask === true) await tryToWrite(parts.records.asked({ repository, tag }));
     const { digest } = resolved;
     if (watched && digest !== pin?.digest) {
       return move({ ...question, pin, digest, now }, digest, resolved);
@@ -210,11 +216,16 @@ export function createTagLookup(
     const { verdict } = decision;
     // Audit mode serves what is not admitted: the tag has it, and no history.
     if (verdict.outcome !== 'admitted') return memory.record({ pin });
+    const { signedAt } = verdict;
+    const evidence = evidenceText(verdict);
+    await tryToWrite(parts.records.arrive({ pin, at: parts.clock(), evidence, signedAt, ...how }));
+  }
+
+  async function tryToWrite(writing: Promise<void>): Promise<void> {
     try {
-      const { signedAt } = verdict;
-      await parts.records.arrive({ pin, evidence: evidenceText(verdict), signedAt, ...how });
+      await writing;
     } catch (error) {
-      parts.logger.error({ err: error, tag: pin.tag }, 'a pin was not recorded on disk');
+      parts.logger.error({ err: error }, 'what is known of a tag was not recorded on disk');
     }
   }
 
@@ -256,11 +267,7 @@ export function createTagLookup(
     if (ask.rule.tags.onDelete === 'keep') {
       return withhold(gone, { why: 'deleted', action: 'hold', reason }, refusal);
     }
-    try {
-      await parts.records.removePin({ repository: ask.repository, tag });
-    } catch (error) {
-      parts.logger.error({ err: error, tag }, 'a pin was not removed from the disk');
-    }
+    await tryToWrite(parts.records.removePin({ repository: ask.repository, tag }));
     tell(gone, 'purged', { why: 'deleted', action: 'refuse', reason });
     return { decision: refusal, until: 0 };
   }

@@ -7,7 +7,7 @@ import type { Digests } from './digests.ts';
 import type { Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
 import { ageOf, createTagLookup, type JudgeResolved, type TagDecision } from './tag-lookup.ts';
-import { allowsRollback, describeWithheld, refuseFrozen, withWarning } from './tag-moves.ts';
+import { describeWithheld, refuseFrozen, withWarning } from './tag-moves.ts';
 
 export interface Tags {
   admit(ask: Ask, tag: string, judge?: JudgeResolved): Promise<TagDecision>;
@@ -24,7 +24,7 @@ export function createTags(parts: AdmissionParts, memory: Memory, digests: Diges
     const pin = await parts.records.findPin(repository, tag);
     const now = parts.clock();
     if (order?.digest !== undefined) return atOrder(ask, tag, order.digest, pin);
-    const question = { ask, tag, judge, watched, old: pin };
+    const question = { ask, tag, judge, watched, old: pin, order };
     if (pin === undefined) return lookup.lookUp(question);
     // In audit mode only an operator's word holds a tag: otherwise nobody would be told of its moves.
     const byRule = watched && rule.tags.freeze && rule.mode === 'enforce';
@@ -55,7 +55,8 @@ export function createTags(parts: AdmissionParts, memory: Memory, digests: Diges
     const decision = await digests.admit(ask, digest, { asImage: true });
     if (decision.outcome === 'refused') return { decision: refuseFrozen(decision), until: 0 };
     if (pin?.digest !== digest || pin.withheld !== undefined) {
-      const next = { repository, tag, digest, checkedAt: now, since: now };
+      // Upstream was not asked by this.
+      const next = { repository, tag, digest, checkedAt: pin?.checkedAt ?? 0, since: now };
       await lookup.arrive(decision, next, { leaves: false, usesRollback: false });
     }
     return { decision, until: now + rule.tags.refresh };
@@ -72,9 +73,7 @@ function stateOf(
   now: number,
 ): 'fresh' | 'usable' | 'old' {
   const { withheld } = pin;
-  if (withheld?.refused === true) return 'old';
-  // An operator just allowed what was held.
-  if (withheld?.why === 'rollback' && allowsRollback(order, withheld.digest)) return 'old';
+  if (withheld?.refused === true || order?.ask === true) return 'old';
   const age = ageOf(pin, now);
   if (age < refresh) return 'fresh';
   return age < refresh + background ? 'usable' : 'old';

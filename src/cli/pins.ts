@@ -60,7 +60,8 @@ export async function pins(
         return await allowRollback(
           tagOf(desk, first),
           second === undefined ? undefined : digestOf(second),
-          ...[desk, io],
+          desk,
+          io,
         );
       case 'export':
         expect(1);
@@ -147,7 +148,7 @@ async function unfreeze(key: TagKey, desk: PinsDesk, io: CommandIo): Promise<Exi
     );
     return EXIT.denied;
   }
-  await give(records, key, { frozen: false });
+  await give(records, key, { frozen: false, ask: true });
   io.out(`${name} follows its upstream again, as its rule says`);
   if (rule !== undefined) io.err(`rule ${JSON.stringify(rule)} freezes it still`);
   return EXIT.ok;
@@ -178,7 +179,7 @@ async function allowRollback(
   const withheld = (await records.findPin(repository, tag))?.withheld;
   const held = withheld?.why === 'rollback' ? withheld.digest : undefined;
   const rollback = digest ?? held ?? 'any';
-  await give(records, key, { frozen: false, rollback });
+  await give(records, key, { frozen: false, rollback, ask: true });
   const where = rollback === 'any' ? 'to whatever upstream says next' : `to ${rollback}`;
   io.out(`${name} may go back once, ${where}`);
   return EXIT.ok;

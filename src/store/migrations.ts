@@ -68,6 +68,7 @@ export const RECORDS_STEPS: readonly string[] = [
      frozen INTEGER NOT NULL,
      digest TEXT NOT NULL,
      rollback TEXT NOT NULL,
+     ask INTEGER NOT NULL,
      PRIMARY KEY (registry, path, tag)
    ) STRICT, WITHOUT ROWID;`,
 ];

@@ -74,6 +74,7 @@ export function orderOf(row: Row): TagOrder {
     frozen: integer(row, 'frozen') !== 0,
     ...(textOf(row, 'digest') === '' ? {} : { digest: digestOf(row, 'digest') }),
     ...(rollback === '' ? {} : { rollback: rollback === '*' ? 'any' : digestOf(row, 'rollback') }),
+    ...(integer(row, 'ask') === 0 ? {} : { ask: true }),
   };
 }
 

@@ -119,6 +119,12 @@ class SqliteRecords implements Records {
     });
   }
 
+  asked(key: TagKey): Promise<void> {
+    return this.#attempt(() => {
+      this.#tags.asked(key);
+    });
+  }
+
   removePin(key: TagKey): Promise<void> {
     return this.#attempt(() => {
       this.#tags.removePin(key);

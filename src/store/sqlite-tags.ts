@@ -55,7 +55,8 @@ export class SqliteTags {
     return this.#sql(
       `SELECT digest, first_seen, admitted_at, evidence, signed_at, left_at FROM tag_history
        WHERE ${OF_TAG}
-       ORDER BY left_at IS NOT NULL, left_at DESC, coalesce(admitted_at, first_seen) DESC, digest`,
+       ORDER BY admitted_at IS NOT NULL AND left_at IS NULL DESC,
+         coalesce(left_at, admitted_at, first_seen) DESC, digest`,
     )
       .all(registry, path, tag)
       .map(entryOf);
@@ -93,16 +94,16 @@ export class SqliteTags {
     return typeof first === 'number' ? Math.min(first, at) : at;
   }
 
-  arrive({ pin, evidence, signedAt, leaves, usesRollback }: Arrival): void {
+  arrive({ pin, at, evidence, signedAt, leaves, usesRollback }: Arrival): void {
     const { registry, path } = pin.repository;
-    const { tag, digest, checkedAt } = pin;
+    const { tag, digest } = pin;
     inTransaction(this.#database, () => {
       this.writePin(pin);
       if (leaves) {
         this.#sql(
           `UPDATE tag_history SET left_at = ?
            WHERE ${OF_TAG} AND digest <> ? AND left_at IS NULL AND admitted_at IS NOT NULL`,
-        ).run(checkedAt, registry, path, tag, digest);
+        ).run(at, registry, path, tag, digest);
       }
       this.#sql(
         `INSERT INTO tag_history VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)
@@ -112,10 +113,7 @@ export class SqliteTags {
            evidence = excluded.evidence,
            signed_at = coalesce(excluded.signed_at, signed_at),
            left_at = NULL`,
-      ).run(
-        ...[registry, path, tag, digest, checkedAt, checkedAt],
-        ...[evidence, signedAt ?? null],
-      );
+      ).run(...[registry, path, tag, digest, at, at], ...[evidence, signedAt ?? null]);
       this.#sql(
         `DELETE FROM tag_history WHERE ${OF_TAG} AND admitted_at IS NOT NULL AND digest NOT IN (
            SELECT digest FROM tag_history WHERE ${OF_TAG} AND admitted_at IS NOT NULL
@@ -126,17 +124,15 @@ export class SqliteTags {
         this.#sql(
           `UPDATE tag_orders SET rollback = '' WHERE ${OF_TAG} AND rollback IN ('*', ?)`,
         ).run(registry, path, tag, digest);
-        this.#sql(
-          `DELETE FROM tag_orders WHERE ${OF_TAG} AND frozen = 0 AND digest = '' AND rollback = ''`,
-        ).run(registry, path, tag);
+        this.#forgetEmptyOrder(pin);
       }
     });
   }
 
   findOrder({ registry, path }: Repository, tag: string): TagOrder | undefined {
-    const row = this.#sql(`SELECT frozen, digest, rollback FROM tag_orders WHERE ${OF_TAG}`).get(
-      ...[registry, path, tag],
-    );
+    const row = this.#sql(
+      `SELECT frozen, digest, rollback, ask FROM tag_orders WHERE ${OF_TAG}`,
+    ).get(...[registry, path, tag]);
     return row && orderOf(row);
   }
 
@@ -144,17 +140,29 @@ export class SqliteTags {
     inTransaction(this.#database, () => {
       for (const { repository, tag, order } of orders) {
         const { registry, path } = repository;
-        const { frozen, digest = '', rollback = '' } = order;
-        if (!frozen && digest === '' && rollback === '') {
-          this.#sql(`DELETE FROM tag_orders WHERE ${OF_TAG}`).run(registry, path, tag);
-          continue;
-        }
-        this.#sql('REPLACE INTO tag_orders VALUES (?, ?, ?, ?, ?, ?)').run(
+        const { frozen, digest = '', rollback = '', ask = false } = order;
+        this.#sql('REPLACE INTO tag_orders VALUES (?, ?, ?, ?, ?, ?, ?)').run(
           ...[registry, path, tag, frozen ? 1 : 0, digest],
-          rollback === 'any' ? '*' : rollback,
+          ...[rollback === 'any' ? '*' : rollback, ask ? 1 : 0],
         );
+        this.#forgetEmptyOrder({ repository, tag });
       }
     });
+  }
+
+  asked({ repository, tag }: TagKey): void {
+    const { registry, path } = repository;
+    inTransaction(this.#database, () => {
+      this.#sql(`UPDATE tag_orders SET ask = 0 WHERE ${OF_TAG}`).run(registry, path, tag);
+      this.#forgetEmptyOrder({ repository, tag });
+    });
+  }
+
+  #forgetEmptyOrder({ repository, tag }: TagKey): void {
+    this.#sql(
+      `DELETE FROM tag_orders
+       WHERE ${OF_TAG} AND frozen = 0 AND digest = '' AND rollback = '' AND ask = 0`,
+    ).run(repository.registry, repository.path, tag);
   }
 
   listTags(): readonly KnownTag[] {

@@ -51,11 +51,15 @@ export interface TagOrder {
   readonly digest?: Digest;
   /** The rollback that may be followed, once. */
   readonly rollback?: Digest | 'any';
+  /** Upstream is to be asked before the pin answers again. */
+  readonly ask?: true;
 }
 
 /** A tag that comes to mean what its pin says. */
 export interface Arrival {
   readonly pin: PinRecord;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
   readonly evidence: string;
   readonly signedAt?: number | undefined;
   /** By upstream's word, so that it has left every other digest. */
@@ -79,7 +83,7 @@ export const MAX_SEEN_OF_REPOSITORY = 1024;
 
 export interface TagRecords {
   findPin(repository: Repository, tag: string): Promise<PinRecord | undefined>;
-  /** What the tag has now or was last seen with comes first. */
+  /** What the tag has comes first, then what it left or was seen with, the latest first. */
   findHistory(repository: Repository, tag: string): Promise<readonly TagEntry[]>;
   findOrder(repository: Repository, tag: string): Promise<TagOrder | undefined>;
   /**
@@ -89,6 +93,8 @@ export interface TagRecords {
   see(key: TagKey, digest: Digest, at: number): Promise<number>;
   /** Pin and history in one transaction. */
   arrive(arrival: Arrival): Promise<void>;
+  /** Takes back that upstream is to be asked: it was. */
+  asked(key: TagKey): Promise<void>;
   /** The history stays: a tag that comes back must not have forgotten what it left. */
   removePin(key: TagKey): Promise<void>;
   /** All or none; an order that says nothing takes back what was said. */

@@ -5,7 +5,7 @@ import { parseDigest } from '../../src/oci/digest.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
 import { openLab, SIGNED, TEAM, told, type Lab } from '../helpers/lab.ts';
 import { putIndex } from '../helpers/image.ts';
-import { cosign2 } from '../helpers/signer.ts';
+import { cosign2, rootOf } from '../helpers/signer.ts';
 import { TAG_RULE } from '../helpers/tag-rule.ts';
 import type { TestRule } from '../helpers/proxy.ts';
 
@@ -13,7 +13,11 @@ const { refresh, maxStale } = TAG_RULE;
 const HOUR = 3_600_000;
 const repository = parseRepository('lab.local', TEAM);
 
-function open(t: Parameters<typeof openLab>[0], tags: Partial<TagRule>, rule: Partial<TestRule> = {}) {
+function open(
+  t: Parameters<typeof openLab>[0],
+  tags: Partial<TagRule>,
+  rule: Partial<TestRule> = {},
+) {
   return openLab(t, { rule: { ...SIGNED, ...rule, tags } });
 }
 
@@ -67,17 +71,20 @@ t.test('a followed move is counted and remembered, with its evidence', async (t)
   ]);
 });
 
-t.test('freeze: a tag stays at the first digest that was admitted, and nobody is asked', async (t) => {
-  const lab = await open(t, { freeze: true });
-  const one = lab.signed('one', { tag: 'v1' });
-  await digest(lab);
-  lab.signed('two', { tag: 'v1' });
-  lab.registry.clearRequests();
-  lab.proxy.now += 10 * maxStale;
-  t.equal(await digest(lab), one.digest);
-  t.equal(await warning(lab), undefined);
-  t.strictSame(lab.registry.requests, []);
-});
+t.test(
+  'freeze: a tag stays at the first digest that was admitted, and nobody is asked',
+  async (t) => {
+    const lab = await open(t, { freeze: true });
+    const one = lab.signed('one', { tag: 'v1' });
+    await digest(lab);
+    lab.signed('two', { tag: 'v1' });
+    lab.registry.clearRequests();
+    lab.proxy.now += 10 * maxStale;
+    t.equal(await digest(lab), one.digest);
+    t.equal(await warning(lab), undefined);
+    t.strictSame(lab.registry.requests, []);
+  },
+);
 
 t.test('freeze: what is not admitted any more is refused, whatever upstream has', async (t) => {
   const lab = await open(t, { freeze: true });
@@ -85,12 +92,14 @@ t.test('freeze: what is not admitted any more is refused, whatever upstream has'
   await digest(lab);
   const two = lab.image('two', { tag: 'v1' });
   cosign2(lab.registry, TEAM, two.digest, lab.stranger);
-  lab.proxy.reload([
-    { match: ['lab.local/**'], insecureAcceptAnything: true, tags: { freeze: true } },
-  ]);
-  t.equal(await digest(lab), one.digest);
-  const nobody = { require: { key: { trustRoot: 'release', transparencyLog: 1, logsFrom: 'x' } } };
-  t.throws(() => lab.proxy.reload([{ match: ['**'], ...nobody }]), 'such a rule is none');
+  const rule = { match: ['lab.local/**'], ...SIGNED, tags: { freeze: true } };
+  lab.proxy.reload([rule], [rootOf('release', lab.stranger)]);
+  const answer = await lab.get('manifests/v1');
+  t.equal(told(answer), '403 DENIED');
+  t.match(answer.error?.message, one.digest);
+  t.match(answer.error?.message, /frozen at this digest/);
+  lab.proxy.reload([{ ...rule, tags: {} }], [rootOf('release', lab.stranger)]);
+  t.equal(await digest(lab), two.digest);
 });
 
 t.test('cooldown: a digest is followed when it was known for long enough', async (t) => {
@@ -98,7 +107,10 @@ t.test('cooldown: a digest is followed when it was known for long enough', async
   const one = lab.signed('one', { tag: 'v1' });
   const answer = await lab.get('manifests/v1');
   t.equal(told(answer), '403 DENIED', 'also the first');
-  t.match(answer.error?.message, /first seen here on 2026-01-01T00:00:00Z.* until 2026-01-04T00:00:00Z/);
+  t.match(
+    answer.error?.message,
+    /first seen here on 2026-01-01T00:00:00Z.* until 2026-01-04T00:00:00Z/,
+  );
   t.match(answer.error?.message, `countersign pins move lab.local/${TEAM}:v1 ${one.digest}`);
   t.equal(answer.headers['retry-after'], `${72 * 3600}`);
   t.equal(told(await lab.get(`manifests/${one.digest}`)), '200', 'a digest is no tag');
@@ -115,25 +127,31 @@ t.test('cooldown: a digest is followed when it was known for long enough', async
   t.equal(await warning(lab), undefined);
 });
 
-t.test('cooldown: the clock of a digest is that of its repository, and survives a restart', async (t) => {
-  const rule = { ...SIGNED, tags: { cooldown: 2 * HOUR } };
-  const lab = await openLab(t, { rule });
-  const one = lab.signed('one', { tag: '1.0' });
-  t.equal(told(await lab.get('manifests/1.0')), '403 DENIED');
-  const { now, path } = lab.proxy;
-  await lab.proxy.close();
-  const upstreams = { 'lab.local': lab.registry };
-  const again = await openLab(t, { upstreams, path, trustRoots: lab.trustRoots, rule });
-  again.proxy.now = now + 2 * HOUR;
-  lab.registry.tag(TEAM, 'latest', one.digest);
-  t.equal(await digest(again, 'latest'), one.digest);
-});
+t.test(
+  'cooldown: the clock of a digest is that of its repository, and survives a restart',
+  async (t) => {
+    const rule = { ...SIGNED, tags: { cooldown: 2 * HOUR } };
+    const lab = await openLab(t, { rule });
+    const one = lab.signed('one', { tag: '1.0' });
+    t.equal(told(await lab.get('manifests/1.0')), '403 DENIED');
+    const { now, path } = lab.proxy;
+    await lab.proxy.close();
+    const upstreams = { 'lab.local': lab.registry };
+    const again = await openLab(t, { upstreams, path, trustRoots: lab.trustRoots, rule });
+    again.proxy.now = now + 2 * HOUR;
+    lab.registry.tag(TEAM, 'latest', one.digest);
+    t.equal(await digest(again, 'latest'), one.digest);
+  },
+);
 
 t.test('cooldown: nothing of a digest is fetched while it waits', async (t) => {
   const lab = await open(t, { cooldown: HOUR });
   lab.signed('one', { tag: 'v1' });
   await digest(lab);
-  t.strictSame(lab.registry.requests.map(({ method }) => method), ['HEAD']);
+  t.strictSame(
+    lab.registry.requests.map(({ method }) => method),
+    ['HEAD'],
+  );
 });
 
 t.test('onDelete: keep goes on with what the tag had, with a warning', async (t) => {
@@ -169,7 +187,10 @@ t.test('audit mode follows every move, and tells which it would not', async (t) 
   lab.proxy.now += refresh;
   t.equal(await digest(lab), two.digest);
   t.match(await warning(lab), /audit mode: .*the rule freezes its tags/);
-  t.match(lab.proxy.moves.map(({ outcome }) => outcome), ['audited', 'audited']);
+  t.match(
+    lab.proxy.moves.map(({ outcome }) => outcome),
+    ['audited', 'audited'],
+  );
 });
 
 t.test('what audit mode let a tag mean is no history to roll back from', async (t) => {
@@ -186,19 +207,22 @@ t.test('what audit mode let a tag mean is no history to roll back from', async (
   t.equal(await warning(lab), undefined);
 });
 
-t.test('where anything is accepted, moves are judged all the same when the rule says so', async (t) => {
-  const lab = await openLab(t, {
-    rule: { insecureAcceptAnything: true, tags: { onRollback: 'refuse' } },
-  });
-  const one = lab.image('one', { tag: 'v1' });
-  await digest(lab);
-  lab.image('two', { tag: 'v1' });
-  lab.proxy.now += refresh;
-  await digest(lab);
-  lab.registry.tag(TEAM, 'v1', one.digest);
-  lab.proxy.now += refresh;
-  t.equal(told(await lab.get('manifests/v1')), '403 DENIED');
-});
+t.test(
+  'where anything is accepted, moves are judged all the same when the rule says so',
+  async (t) => {
+    const lab = await openLab(t, {
+      rule: { insecureAcceptAnything: true, tags: { onRollback: 'refuse' } },
+    });
+    const one = lab.image('one', { tag: 'v1' });
+    await digest(lab);
+    lab.image('two', { tag: 'v1' });
+    lab.proxy.now += refresh;
+    await digest(lab);
+    lab.registry.tag(TEAM, 'v1', one.digest);
+    lab.proxy.now += refresh;
+    t.equal(told(await lab.get('manifests/v1')), '403 DENIED');
+  },
+);
 
 t.test('tags of attachments move as they like', async (t) => {
   const strict = { onMove: 'refuse', cooldown: HOUR, freeze: true } as const;
@@ -246,8 +270,7 @@ t.test('an operator freezes a tag, moves it, and lets it go', async (t) => {
   await order({ frozen: true, digest: old.digest });
   t.equal(await digest(lab), old.digest, 'moved');
   lab.registry.tag(TEAM, 'v1', one.digest);
-  await order({ frozen: false });
-  proxy.now += refresh;
+  await order({ frozen: false, ask: true });
   t.equal(await digest(lab), one.digest, 'let go; what an operator left, upstream never did');
   lab.registry.tag(TEAM, 'v1', two.digest);
   proxy.now += refresh;
@@ -267,7 +290,7 @@ t.test('an operator allows one rollback, which is then followed at once', async 
     proxy.now += refresh;
     t.equal(await digest(lab), two.digest);
     const allowed = { any: 'any', that: one.digest, another: two.digest } as const;
-    const order = { frozen: false, rollback: allowed[rollback] };
+    const order = { frozen: false, rollback: allowed[rollback], ask: true } as const;
     await proxy.records.giveOrders([{ repository, tag: 'v1', order }]);
     proxy.admission.forgetTags();
     t.equal(await digest(lab), rollback === 'another' ? two.digest : one.digest, rollback);

@@ -48,11 +48,14 @@ t.test('what was found in the background answers next', async (t) => {
   t.equal(lab.registry.asked(HEADS).length, 1);
 });
 
-t.test('a pin that nobody asked for in time does not answer: the client waits for upstream', async (t) => {
-  const lab = await pinned(t, 2 * refresh);
-  const two = lab.signed('two', { tag: 'v1' });
-  t.equal(await digest(lab), two.digest);
-});
+t.test(
+  'a pin that nobody asked for in time does not answer: the client waits for upstream',
+  async (t) => {
+    const lab = await pinned(t, 2 * refresh);
+    const two = lab.signed('two', { tag: 'v1' });
+    t.equal(await digest(lab), two.digest);
+  },
+);
 
 t.test('an upstream that is away is not asked at every pull', async (t) => {
   const lab = await pinned(t, refresh);

@@ -7,7 +7,7 @@
  */
 import t from 'tap';
 import { parseRepository } from '../../src/oci/reference.ts';
-import { MAX_SEEN_OF_TAG, MAX_TAG_HISTORY } from '../../src/store/tag-records.ts';
+import { MAX_SEEN_OF_TAG } from '../../src/store/tag-records.ts';
 import { openLab, SIGNED, TEAM, told } from '../helpers/lab.ts';
 import { TAG_RULE } from '../helpers/tag-rule.ts';
 
@@ -42,19 +42,22 @@ t.test('clients that ask at the same time get one answer', async (t) => {
   t.equal(registry.asked(/manifests\/v1$/).length, 1);
 });
 
-t.test('a tag that alternates between a signed and an unsigned image never serves the latter', async (t) => {
-  const rule = { ...SIGNED, tags: { onUnverifiedMove: 'hold' as const } };
-  const { registry, proxy, signed, image, get } = await openLab(t, { rule });
-  const good = signed('good', { tag: 'v1' });
-  const evil = image('evil');
-  for (let period = 0; period < 6; period++) {
-    registry.tag(TEAM, 'v1', (period % 2 === 0 ? good : evil).digest);
-    const { headers } = await get('manifests/v1');
-    t.equal(headers['docker-content-digest'], good.digest);
-    t.equal(headers['warning'] === undefined, period % 2 === 0);
-    proxy.now += refresh;
-  }
-});
+t.test(
+  'a tag that alternates between a signed and an unsigned image never serves the latter',
+  async (t) => {
+    const rule = { ...SIGNED, tags: { onUnverifiedMove: 'hold' as const } };
+    const { registry, proxy, signed, image, get } = await openLab(t, { rule });
+    const good = signed('good', { tag: 'v1' });
+    const evil = image('evil');
+    for (let period = 0; period < 6; period++) {
+      registry.tag(TEAM, 'v1', (period % 2 === 0 ? good : evil).digest);
+      const { headers } = await get('manifests/v1');
+      t.equal(headers['docker-content-digest'], good.digest);
+      t.equal(headers['warning'] === undefined, period % 2 === 0);
+      proxy.now += refresh;
+    }
+  },
+);
 
 t.test('a new unsigned image at every look leaves a bounded history', async (t) => {
   const { proxy, signed, image, get } = await openLab(t);
@@ -67,6 +70,8 @@ t.test('a new unsigned image at every look leaves a bounded history', async (t) 
   }
   const history = await proxy.records.findHistory(repository, 'v1');
   t.equal(history.length, MAX_SEEN_OF_TAG + 1);
-  t.ok(history.some(({ digest }) => digest === good.digest), 'and forgets nothing that was admitted');
-  t.ok(MAX_TAG_HISTORY > MAX_SEEN_OF_TAG);
+  t.ok(
+    history.some(({ digest }) => digest === good.digest),
+    'and forgets nothing that was admitted',
+  );
 });

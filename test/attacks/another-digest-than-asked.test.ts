@@ -18,7 +18,10 @@ t.test('a tag that moves to a digest whose bytes are another signed image', asyn
   const next = signed('next', { tag: 'v1' });
   const other = signed('other');
   const bytes = registry.manifest(TEAM, other.digest)?.bytes ?? '';
-  const heal = registry.fault(new RegExp(`^GET .*${next.digest}`), { kind: 'replace', body: bytes });
+  const heal = registry.fault(new RegExp(`^GET .*${next.digest}`), {
+    kind: 'replace',
+    body: bytes,
+  });
   proxy.now += refresh;
   const answer = await get('manifests/v1');
   t.equal(told(answer), '502 DIGEST_INVALID');

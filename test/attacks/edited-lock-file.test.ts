@@ -26,50 +26,61 @@ function commands({ proxy }: Lab) {
     },
   };
   const run = async (...args: readonly string[]) => {
-    const code = await pins(args, desk, { json: false }, { out: () => undefined, err: () => undefined });
+    const code = await pins(
+      args,
+      desk,
+      { json: false },
+      { out: () => undefined, err: () => undefined },
+    );
     proxy.admission.forgetTags();
     return code;
   };
   return { files, run };
 }
 
-t.test('a lock file edited to an unsigned digest is refused at the pull, with the reason', async (t) => {
-  const lab = await openLab(t);
-  const { proxy, signed, image, get, head } = lab;
-  const { files, run } = commands(lab);
-  const good = signed('good', { tag: 'v1' });
-  const evil = image('evil');
-  t.equal(told(await get('manifests/v1')), '200');
-  t.equal(await run('export', 'pins.lock'), 0);
-  t.equal(await run('import', 'pins.lock'), 0);
-  t.equal((await get('manifests/v1')).headers['docker-content-digest'], good.digest, 'as it was');
-  const edited = files.get('pins.lock')?.replace(good.digest, evil.digest) ?? '';
-  files.set('pins.lock', edited);
-  t.match(edited, evil.digest);
-  t.equal(await run('import', 'pins.lock'), 0);
-  for (let pull = 0; pull < 3; pull++) {
-    const answer = await get('manifests/v1');
-    t.equal(told(answer), '403 DENIED');
-    t.match(answer.error?.message, evil.digest);
-    t.match(answer.error?.message, /unsigned/);
-    t.equal((await head('manifests/v1')).status, 403);
-    proxy.now += 60_000;
-  }
-  t.equal(told(await get(`blobs/${evil.config}`)), '403 DENIED');
-  t.equal(told(await get(`manifests/${evil.digest}`)), '403 DENIED');
-});
+t.test(
+  'a lock file edited to an unsigned digest is refused at the pull, with the reason',
+  async (t) => {
+    const lab = await openLab(t);
+    const { proxy, signed, image, get, head } = lab;
+    const { files, run } = commands(lab);
+    const good = signed('good', { tag: 'v1' });
+    const evil = image('evil');
+    t.equal(told(await get('manifests/v1')), '200');
+    t.equal(await run('export', 'pins.lock'), 0);
+    t.equal(await run('import', 'pins.lock'), 0);
+    t.equal((await get('manifests/v1')).headers['docker-content-digest'], good.digest, 'as it was');
+    const edited = files.get('pins.lock')?.replace(good.digest, evil.digest) ?? '';
+    files.set('pins.lock', edited);
+    t.match(edited, evil.digest);
+    t.equal(await run('import', 'pins.lock'), 0);
+    for (let pull = 0; pull < 3; pull++) {
+      const answer = await get('manifests/v1');
+      t.equal(told(answer), '403 DENIED');
+      t.match(answer.error?.message, evil.digest);
+      t.match(answer.error?.message, /unsigned/);
+      t.equal((await head('manifests/v1')).status, 403);
+      proxy.now += 60_000;
+    }
+    t.equal(told(await get(`blobs/${evil.config}`)), '403 DENIED');
+    t.equal(told(await get(`manifests/${evil.digest}`)), '403 DENIED');
+  },
+);
 
-t.test('neither does an outage make it servable, nor hide it behind what was served before', async (t) => {
-  const lab = await openLab(t);
-  const { registry, signed, image, get } = lab;
-  const { run } = commands(lab);
-  signed('good', { tag: 'v1' });
-  const evil = image('evil');
-  t.equal(told(await get('manifests/v1')), '200');
-  await run('move', `lab.local/${TEAM}:v1`, evil.digest);
-  await registry.close();
-  t.equal(told(await get('manifests/v1')), '503 UNAVAILABLE');
-});
+t.test(
+  'neither does an outage make it servable, nor hide it behind what was served before',
+  async (t) => {
+    const lab = await openLab(t);
+    const { registry, signed, image, get } = lab;
+    const { run } = commands(lab);
+    signed('good', { tag: 'v1' });
+    const evil = image('evil');
+    t.equal(told(await get('manifests/v1')), '200');
+    await run('move', `lab.local/${TEAM}:v1`, evil.digest);
+    await registry.close();
+    t.equal(told(await get('manifests/v1')), '503 UNAVAILABLE');
+  },
+);
 
 t.test('a digest that verifies is served wherever upstream has the tag', async (t) => {
   const lab = await openLab(t);

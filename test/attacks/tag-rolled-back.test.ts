@@ -37,7 +37,11 @@ t.test('a tag put back to what it left is held, with a warning', async (t) => {
   t.match(proxy.moves.at(-1), { outcome: 'held', why: 'rollback' });
   const newer = lab.signed('newer', { tag: 'v1' });
   proxy.now += refresh;
-  t.equal((await get('manifests/v1')).headers['docker-content-digest'], newer.digest, 'forward goes');
+  t.equal(
+    (await get('manifests/v1')).headers['docker-content-digest'],
+    newer.digest,
+    'forward goes',
+  );
 });
 
 t.test('a tag put back is refused where the rule says so, until it is put right', async (t) => {
@@ -70,7 +74,11 @@ t.test('a restart, and a tag that was deleted in between, forget nothing', async
   t.equal(told(await again.get('manifests/v1')), '403 DENIED');
   registry.tag(TEAM, 'v1', good.digest);
   again.proxy.now += 5_001;
-  t.equal(told(await again.get('manifests/v1')), '200', 'what it had when it was deleted is no rollback');
+  t.equal(
+    told(await again.get('manifests/v1')),
+    '200',
+    'what it had when it was deleted is no rollback',
+  );
 });
 
 t.test('an older image that the tag never had is known by the time of its signature', async (t) => {
