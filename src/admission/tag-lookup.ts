@@ -1,18 +1,17 @@
 /** What upstream says a tag means, and what the tag then means here: one question at a time for each tag. */
 import type { Digest } from '../oci/digest.ts';
 import { formatReference } from '../oci/reference.ts';
-import type { Arrival, PinRecord, TagOrder } from '../store/tag-records.ts';
+import type { PinRecord, TagOrder } from '../store/tag-records.ts';
 import type { ResolvedTag } from '../upstream/upstream.ts';
 import { STALE_MEMORY } from './bounds.ts';
-import { isUndetermined, type Admitted, type Decision, type Refused } from './decision.ts';
+import { isUndetermined, type Decision, type Refused } from './decision.ts';
 import type { Digests } from './digests.ts';
-import type { Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
 import { createSingleFlight } from './single-flight.ts';
+import type { TagMemory } from './tag-memory.ts';
 import {
   allowsRollback,
   describeWithheld,
-  evidenceText,
   findCooldown,
   findRollback,
   findStandstill,
@@ -48,12 +47,6 @@ export interface TagQuestion {
 export interface TagLookup {
   /** Asks upstream, joining whoever asks already. */
   lookUp(question: TagQuestion): Promise<TagDecision>;
-  /** Writes a pin with its history; a disk that fails costs another look, never the answer. */
-  arrive(
-    decision: Admitted,
-    pin: PinRecord,
-    how: Pick<Arrival, 'leaves' | 'usesRollback'>,
-  ): Promise<void>;
 }
 
 /** A move under judgement. */
@@ -68,7 +61,7 @@ interface Moving extends TagQuestion {
 
 export function createTagLookup(
   parts: AdmissionParts,
-  memory: Memory,
+  memory: TagMemory,
   digests: Digests,
 ): TagLookup {
   const flights = createSingleFlight<TagDecision>();
@@ -92,7 +85,7 @@ export function createTagLookup(
     }
     const resolved = await resolve(ask, tag);
     if ('failure' in resolved) return withoutAnswer({ ...question, pin, now }, resolved.failure);
-    if (order?.ask === true) await tryToWrite(parts.records.asked({ repository, tag }));
+    if (order?.ask === true) await memory.asked({ repository, tag });
     const { digest } = resolved;
     if (watched && digest !== pin?.digest) {
       return move({ ...question, pin, digest, now }, digest, resolved);
@@ -104,12 +97,12 @@ export function createTagLookup(
         ? await digests.admit(ask, digest, { manifest: resolved.manifest, asImage: true })
         : await judge(resolved, next);
     if (decision.outcome === 'refused') return { decision, until: 0 };
-    if (watched && !(await isInHistory(next))) {
+    if (watched && !(await memory.isInHistory(next))) {
       // It was served in audit mode, and is admitted now.
-      await arrive(decision, next, { leaves: true, usesRollback: false });
-    } else if (!(await isPinned(next))) {
+      await memory.arrive(decision, next, { leaves: true, usesRollback: false });
+    } else if (!(await memory.isPinned(next))) {
       // What is attached wrote its pin with its grants, unless the decision was remembered.
-      await memory.record({ pin: next });
+      await memory.keep(next);
     }
     return { decision, until: now + rule.tags.refresh };
   }
@@ -123,7 +116,10 @@ export function createTagLookup(
     const { repository, rule } = ask;
     const enforced = rule.mode === 'enforce';
     const history = await parts.records.findHistory(repository, tag);
-    const young = findCooldown(await firstSeen(moving, digest), now, rule.tags);
+    // What no rule ever asks about need not be remembered.
+    const relevant = pin !== undefined || rule.tags.cooldown > 0;
+    const seen = relevant ? await memory.see({ repository, tag }, digest, now) : now;
+    const young = findCooldown(seen, now, rule.tags);
     if (young !== undefined && enforced) return withhold(moving, young);
     const decision = await digests.admit(ask, digest, { manifest, asImage: true });
     if (decision.outcome === 'refused') return toUnverified(moving, decision);
@@ -135,7 +131,7 @@ export function createTagLookup(
     const doubt =
       findStandstill(pin?.digest, rule.tags) ?? (usesRollback ? undefined : rollback) ?? young;
     if (doubt !== undefined && enforced) return withhold(moving, doubt);
-    await arrive(
+    await memory.arrive(
       decision,
       { repository, tag, digest, checkedAt: now, since: now },
       { leaves: true, usesRollback },
@@ -148,18 +144,6 @@ export function createTagLookup(
     }
     if (pin !== undefined) parts.onTagMove?.({ rule: rule.name, outcome: 'followed', why: 'move' });
     return { decision, until };
-  }
-
-  /** Our own clock, not the image's: `created` is whatever its author wrote. */
-  async function firstSeen({ ask, tag, pin, now }: Moving, digest: Digest): Promise<number> {
-    // What no rule ever asks about need not be remembered.
-    if (pin === undefined && ask.rule.tags.cooldown === 0) return now;
-    try {
-      return await parts.records.see({ repository: ask.repository, tag }, digest, now);
-    } catch (error) {
-      parts.logger.error({ err: error, tag }, 'a digest was not recorded as seen');
-      return now;
-    }
   }
 
   async function toUnverified(moving: Moving, refusal: Refused): Promise<TagDecision> {
@@ -183,14 +167,14 @@ export function createTagLookup(
       const held = await digests.admit(ask, pin.digest, { asImage: true });
       if (held.outcome === 'admitted') {
         const next = { ...pin, checkedAt: now, withheld: { ...withheld, refused: false } };
-        await memory.record({ pin: next });
+        await memory.keep(next);
         tell(moving, 'held', doubt);
         const until = Math.min(now + ask.rule.tags.refresh, doubt.until ?? Infinity);
         return { decision: withWarning(held, describeWithheld(next.withheld)), until };
       }
     }
     if (pin !== undefined) {
-      await memory.record({ pin: { ...pin, withheld: { ...withheld, refused: true } } });
+      await memory.keep({ ...pin, withheld: { ...withheld, refused: true } });
     }
     tell(moving, 'refused', doubt);
     if (refusal !== undefined) return { decision: refusal, until: 0 };
@@ -206,40 +190,6 @@ export function createTagLookup(
       'a tag moved upstream',
     );
     parts.onTagMove?.({ rule: ask.rule.name, outcome, why });
-  }
-
-  async function arrive(
-    decision: Admitted,
-    pin: PinRecord,
-    how: Pick<Arrival, 'leaves' | 'usesRollback'>,
-  ): Promise<void> {
-    const { verdict } = decision;
-    // Audit mode serves what is not admitted: the tag has it, and no history.
-    if (verdict.outcome !== 'admitted') return memory.record({ pin });
-    const { signedAt } = verdict;
-    const evidence = evidenceText(verdict);
-    await tryToWrite(parts.records.arrive({ pin, at: parts.clock(), evidence, signedAt, ...how }));
-  }
-
-  async function tryToWrite(writing: Promise<void>): Promise<void> {
-    try {
-      await writing;
-    } catch (error) {
-      parts.logger.error({ err: error }, 'what is known of a tag was not recorded on disk');
-    }
-  }
-
-  async function isInHistory({ repository, tag, digest }: PinRecord): Promise<boolean> {
-    const history = await parts.records.findHistory(repository, tag);
-    return history.some(
-      (entry) =>
-        entry.digest === digest && entry.admittedAt !== undefined && entry.leftAt === undefined,
-    );
-  }
-
-  async function isPinned({ repository, tag, digest, checkedAt }: PinRecord): Promise<boolean> {
-    const pin = await parts.records.findPin(repository, tag);
-    return pin?.digest === digest && pin.checkedAt === checkedAt && pin.withheld === undefined;
   }
 
   async function resolve(
@@ -267,7 +217,7 @@ export function createTagLookup(
     if (ask.rule.tags.onDelete === 'keep') {
       return withhold(gone, { why: 'deleted', action: 'hold', reason }, refusal);
     }
-    await tryToWrite(parts.records.removePin({ repository: ask.repository, tag }));
+    await memory.remove({ repository: ask.repository, tag });
     tell(gone, 'purged', { why: 'deleted', action: 'refuse', reason });
     return { decision: refusal, until: 0 };
   }
@@ -289,7 +239,6 @@ export function createTagLookup(
   }
 
   return {
-    arrive,
     lookUp: (question) => {
       const { ask, judge } = question;
       const key = `${judge === undefined ? 'image' : 'attached'} ${formatReference(ask.reference)}`;

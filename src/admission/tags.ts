@@ -7,6 +7,7 @@ import type { Digests } from './digests.ts';
 import type { Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
 import { ageOf, createTagLookup, type JudgeResolved, type TagDecision } from './tag-lookup.ts';
+import { createTagMemory } from './tag-memory.ts';
 import { describeWithheld, refuseFrozen, withWarning } from './tag-moves.ts';
 
 export interface Tags {
@@ -14,7 +15,8 @@ export interface Tags {
 }
 
 export function createTags(parts: AdmissionParts, memory: Memory, digests: Digests): Tags {
-  const lookup = createTagLookup(parts, memory, digests);
+  const tagMemory = createTagMemory(parts, memory);
+  const lookup = createTagLookup(parts, tagMemory, digests);
 
   async function admit(ask: Ask, tag: string, judge?: JudgeResolved): Promise<TagDecision> {
     const { repository, rule } = ask;
@@ -57,7 +59,7 @@ export function createTags(parts: AdmissionParts, memory: Memory, digests: Diges
     if (pin?.digest !== digest || pin.withheld !== undefined) {
       // Upstream was not asked by this.
       const next = { repository, tag, digest, checkedAt: pin?.checkedAt ?? 0, since: now };
-      await lookup.arrive(decision, next, { leaves: false, usesRollback: false });
+      await tagMemory.arrive(decision, next, { leaves: false, usesRollback: false });
     }
     return { decision, until: now + rule.tags.refresh };
   }

@@ -35,7 +35,7 @@ policies:
   const logger = pino({ level: 'silent' });
 
   /** A command, as a process of its own would run it. */
-  async function run(...args: readonly string[]) {
+  const run = async (...args: readonly string[]) => {
     const lines: string[] = [];
     const say = (line: string): void => void lines.push(line);
     const desk = openPinsDesk(config, logger);
@@ -45,18 +45,18 @@ policies:
     } finally {
       await desk.close();
     }
-  }
+  };
 
   return {
     registry,
     run,
     file: join(t.testdirName, 'pins.lock'),
-    put(name: string, tag?: string) {
+    put: (name: string, tag?: string) => {
       const image = putImage(registry, TEAM, name, tag === undefined ? {} : { tag });
       cosign2(registry, TEAM, image.digest, signer);
       return image;
     },
-    async start() {
+    start: async () => {
       const nothing = (): void => undefined;
       const observer = { pull: nothing, blobServed: nothing, digestMismatch: nothing };
       const app = await startApp(config, { logger, observer: { ...observer, request: nothing } });
