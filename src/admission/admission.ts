@@ -147,8 +147,9 @@ export function createAdmission(parts: AdmissionParts): Admission {
     const span = now + memorySpan(decision, tags);
     const lasts = decision.outcome === 'admitted' ? Math.min(until, expiryOf(decision)) : span;
     const end = Math.min(lasts, span);
-    if (end > now)
+    if (end > now) {
       kept.set(key, { decision: { ...decision, source: 'memory' }, since: now, until: end });
+    } else kept.delete(key);
   }
 
   async function admitBlob(repository: Repository, digest: Digest): Promise<GrantedBlob | Refused> {

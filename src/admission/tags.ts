@@ -3,6 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { TagRule } from '../policy/tag-rule.ts';
 import type { PinRecord, TagOrder } from '../store/tag-records.ts';
 import { parseAttachmentTag } from './attachment.ts';
+import { ASKING_MEMORY } from './bounds.ts';
 import type { Digests } from './digests.ts';
 import type { Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
@@ -40,9 +41,10 @@ export function createTags(parts: AdmissionParts, memory: Memory, digests: Diges
     }
     if (frozen) return { decision: found, until: now + rule.tags.refresh };
     const decision = withWarning(found, describeWithheld(pin.withheld));
-    return state === 'fresh'
-      ? { decision, until: pin.checkedAt + rule.tags.refresh }
-      : { decision, until: 0, later: lookup.lookUp(question) };
+    const fresh = pin.checkedAt + rule.tags.refresh;
+    if (state === 'fresh') return { decision, until: fresh };
+    const until = Math.min(now + ASKING_MEMORY, fresh + rule.tags.background);
+    return { decision, until, later: lookup.lookUp(question) };
   }
 
   /** An operator chose the digest; whether it is served is decided as for any other. */

@@ -224,6 +224,23 @@ t.test(
   },
 );
 
+t.test('what audit mode let a tag mean has a history once it is signed', async (t) => {
+  const lab = await open(t, {}, { mode: 'audit' });
+  const one = lab.image('one', { tag: 'v1' });
+  t.equal(await digest(lab), one.digest);
+  cosign2(lab.registry, TEAM, one.digest, lab.signer);
+  lab.proxy.reload([{ match: ['lab.local/**'], ...SIGNED }]);
+  lab.proxy.now += refresh;
+  t.equal(await digest(lab), one.digest);
+  const two = lab.signed('two', { tag: 'v1' });
+  lab.proxy.now += refresh;
+  t.equal(await digest(lab), two.digest);
+  lab.registry.tag(TEAM, 'v1', one.digest);
+  lab.proxy.now += refresh;
+  t.equal(await digest(lab), two.digest);
+  t.match(await warning(lab), /rollback/);
+});
+
 t.test('tags of attachments move as they like', async (t) => {
   const strict = { onMove: 'refuse', cooldown: HOUR, freeze: true } as const;
   const lab = await open(t, strict);

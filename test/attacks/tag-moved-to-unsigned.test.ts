@@ -6,7 +6,8 @@
  * on meaning what it meant, with a warning, and never the new image.
  */
 import t from 'tap';
-import { openLab, SIGNED, TEAM, told } from '../helpers/lab.ts';
+import { openLab, SIGNED, told } from '../helpers/lab.ts';
+import { rootOf } from '../helpers/signer.ts';
 import { TAG_RULE } from '../helpers/tag-rule.ts';
 
 const { refresh, maxStale } = TAG_RULE;
@@ -86,14 +87,18 @@ t.test('a held tag answers from the pin with its warning after a restart too', a
 
 t.test('held is not forgiven: what is not admitted any more is not held', async (t) => {
   const rule = { ...SIGNED, tags: { onUnverifiedMove: 'hold' as const } };
-  const { proxy, signed, image, get } = await openLab(t, { rule });
+  const { proxy, signed, stranger, image, get } = await openLab(t, { rule });
   const good = signed('good', { tag: 'v1' });
   await get('manifests/v1');
   image('evil', { tag: 'v1' });
   proxy.now += refresh;
   t.equal((await get('manifests/v1')).headers['docker-content-digest'], good.digest);
-  proxy.reload([{ match: [`lab.local/${TEAM}`], reject: 'withdrawn' }]);
+  proxy.reload([{ match: ['lab.local/**'], ...rule }], [rootOf('release', stranger)]);
   t.equal(told(await get('manifests/v1')), '403 DENIED');
+  t.strictSame(
+    proxy.moves.map(({ outcome }) => outcome),
+    ['held', 'refused'],
+  );
 });
 
 t.test('what cannot be decided now is an outage, and the pin stands in for a while', async (t) => {

@@ -108,6 +108,29 @@ t.test('an older image that the tag never had is known by the time of its signat
   t.equal(await digest(), next.digest);
 });
 
+t.test('nor does it become newer when the tag is deleted in between', async (t) => {
+  let time = SIGSTORE_TIME - 30 * DAY;
+  const sigstore = createSigstore({ clock: () => time });
+  const { registry, proxy, put, get } = await openKeyless(t, { sigstore });
+  const sign = (name: string) =>
+    put(
+      name,
+      bundle((image) => sigstore.signEnvelope(about(image), sigstore.withLog2)),
+    );
+  const old = sign('old');
+  time += DAY;
+  const current = sign('current');
+  registry.tag(TEAM, 'v1', current.digest);
+  t.equal(told(await get('manifests/v1')), '200');
+  registry.deleteTag(TEAM, 'v1');
+  proxy.now += refresh;
+  t.equal(told(await get('manifests/v1')), '404 MANIFEST_UNKNOWN');
+  registry.tag(TEAM, 'v1', old.digest);
+  const answer = await get('manifests/v1');
+  t.equal(told(answer), '403 DENIED');
+  t.match(answer.error?.message, /signed on 2026-01-30/);
+});
+
 t.test('where a rule allows it, a tag goes back', async (t) => {
   const lab = await openLab(t, { rule: { ...SIGNED, tags: { onRollback: 'allow' } } });
   const { vulnerable } = await mended(lab);
