@@ -3,11 +3,9 @@ import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { Evaluation } from '../policy/evaluate.ts';
-import type { Evidence } from '../policy/evidence.ts';
-import { isMeantBy } from '../policy/leaf-evaluation.ts';
-import type { Requirement } from '../policy/requirement.ts';
 import type { Rule } from '../policy/rule.ts';
 import { refuseReference } from '../policy/signatures.ts';
+import { signingTime } from '../policy/signing-time.ts';
 import type { Verdict } from '../policy/verdict.ts';
 import type { TrustRoot } from '../trust/trust-root.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -107,8 +105,9 @@ export async function judge(
                   ? source
                   : createUpstreamSource(at.upstream, at.repository, signal),
             });
+      const signedAt = signingTime(options.requirement, verification.evidence, parts.now);
       return {
-        verdict: verdictOf(verification, rule.action.requirement),
+        verdict: verdictOf(verification, signedAt),
         signedBy: verification.evidence.map((item) => item.foundIn),
         source,
       };
@@ -116,8 +115,8 @@ export async function judge(
   }
 }
 
-function verdictOf(verification: Verification, requirement: Requirement): Verdict {
-  const { evaluation, evidence, findings, trouble } = verification;
+function verdictOf(verification: Verification, signedAt: number | undefined): Verdict {
+  const { evaluation, findings, trouble } = verification;
   const base = { signers: [...new Set(signersOf(evaluation))], findings, evaluation };
   switch (evaluation.outcome) {
     case 'satisfied':
@@ -126,7 +125,7 @@ function verdictOf(verification: Verification, requirement: Requirement): Verdic
         outcome: 'admitted',
         reasons: [...new Set(notesOf(evaluation)), `${evaluation.requirement} is satisfied`],
         ...(evaluation.until === undefined ? {} : { until: evaluation.until }),
-        ...signingTime(evidence, requirement),
+        ...(signedAt === undefined ? {} : { signedAt }),
       };
     case 'failed':
       return { ...base, outcome: 'denied', reasons: whyDenied(verification) };
@@ -141,23 +140,6 @@ function verdictOf(verification: Verification, requirement: Requirement): Verdic
       };
     }
   }
-}
-
-/** The newest signature of somebody who is asked for, each as old as the oldest time that is proven of it. */
-function signingTime(
-  evidence: readonly Evidence[],
-  requirement: Requirement,
-): { readonly signedAt?: number } {
-  const times = evidence
-    .filter(({ signer }) => isMeantBy(requirement, signer))
-    .map(({ signer, times }) =>
-      // Of Notation's the signer's own word is signed along, and here it is the registry that is not believed.
-      signer.kind === 'notation'
-        ? signer.facts.signingTime
-        : Math.min(...times.map(({ time }) => time)),
-    )
-    .filter(Number.isSafeInteger);
-  return times.length === 0 ? {} : { signedAt: Math.max(...times) };
 }
 
 /** Who satisfied leaves; somebody whose signature holds and whom no leaf asks for is no signer here. */

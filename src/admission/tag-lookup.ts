@@ -142,7 +142,15 @@ export function createTagLookup(
       const warning = `audit mode: the tag would not be followed: ${doubt.reason}`;
       return { decision: withWarning(decision, warning), until };
     }
-    if (pin !== undefined) parts.onTagMove?.({ rule: rule.name, outcome: 'followed', why: 'move' });
+    if (pin !== undefined) {
+      const audited = decision.verdict.outcome !== 'admitted';
+      parts.onTagMove?.({
+        rule: rule.name,
+        ...(audited
+          ? { outcome: 'audited', why: 'unverified' }
+          : { outcome: 'followed', why: 'move' }),
+      });
+    }
     return { decision, until };
   }
 
@@ -211,7 +219,8 @@ export function createTagLookup(
     const refusal = refuseForUpstream(formatReference(ask.reference), failure, ask.rule);
     if (pin === undefined) return { decision: refusal, until: 0 };
     if (isOutage(failure)) return stale(question, pin, refusal);
-    if (refusal.code !== 'absent' || !watched) return { decision: refusal, until: 0 };
+    if (!watched) return { decision: refusal, until: 0 };
+    if (refusal.code !== 'absent') return toUnverified({ ...question, digest: undefined }, refusal);
     const gone = { ...question, digest: undefined };
     const reason = 'the tag is gone upstream';
     if (ask.rule.tags.onDelete === 'keep') {
@@ -234,8 +243,9 @@ export function createTagLookup(
       asImage: judge === undefined,
     });
     if (decision.outcome !== 'admitted') return { decision: refusal, until: 0 };
+    const told = withWarning(decision, describeWithheld(pin.withheld));
     const warning = `stale: ${refusal.reasons.join('; ')}`;
-    return { decision: withWarning(decision, warning), until: now + STALE_MEMORY };
+    return { decision: withWarning(told, warning), until: now + STALE_MEMORY };
   }
 
   return {

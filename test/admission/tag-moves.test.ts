@@ -200,6 +200,7 @@ t.test('what audit mode let a tag mean is no history to roll back from', async (
   const evil = lab.image('evil', { tag: 'v1' });
   lab.proxy.now += refresh;
   t.equal(await digest(lab), evil.digest);
+  t.match(lab.proxy.moves, [{ outcome: 'audited', why: 'unverified' }]);
   lab.registry.tag(TEAM, 'v1', good.digest);
   lab.proxy.now += refresh;
   lab.proxy.reload([{ match: ['lab.local/**'], ...SIGNED }]);

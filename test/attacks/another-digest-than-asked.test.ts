@@ -64,3 +64,23 @@ t.test('a header that names the digest of before hides no move', async (t) => {
   t.equal(told(answer), '502 DIGEST_INVALID');
   t.not(answer.headers['docker-content-digest'], evil.digest);
 });
+
+t.test('such a header does not make the tag flicker while the pin is usable', async (t) => {
+  const { registry, proxy, signed, image, get } = await openLab(t, {
+    registry: { headDigest: false },
+    rule: { ...SIGNED, tags: { background: 100 * refresh } },
+  });
+  const good = signed('good', { tag: 'v1' });
+  t.equal(told(await get('manifests/v1')), '200');
+  image('evil', { tag: 'v1' });
+  registry.fault(/^GET .*\/manifests\/v1$/, {
+    kind: 'headers',
+    headers: { 'docker-content-digest': good.digest },
+  });
+  proxy.now += refresh;
+  while (told(await get('manifests/v1')) === '200') await new Promise(setImmediate);
+  for (let pull = 0; pull < 5; pull++) {
+    proxy.now += 5_001;
+    t.equal(told(await get('manifests/v1')), '502 DIGEST_INVALID');
+  }
+});

@@ -9,7 +9,14 @@ import t from 'tap';
 import { openLab, SIGNED, TEAM, told, type Lab } from '../helpers/lab.ts';
 import { createSigstore, SIGSTORE_TIME } from '../helpers/sigstore/sigstore.ts';
 import { TAG_RULE } from '../helpers/tag-rule.ts';
+import {
+  issueNotationAuthority,
+  issueSigner,
+  NOTATION_TIME,
+  rootOfStores,
+} from '../helpers/notation/certificate.ts';
 import { about, bundle, openKeyless } from './keyless.ts';
+import { jws, openNotation } from './notation.ts';
 
 const { refresh } = TAG_RULE;
 const DAY = 86_400_000;
@@ -129,6 +136,28 @@ t.test('nor does it become newer when the tag is deleted in between', async (t) 
   const answer = await get('manifests/v1');
   t.equal(told(answer), '403 DENIED');
   t.match(answer.error?.message, /signed on 2026-01-30/);
+});
+
+t.test('nor does a new signature of a stranger beside the old image', async (t) => {
+  const span = { notBefore: NOTATION_TIME - 100 * DAY, notAfter: NOTATION_TIME + 100 * DAY };
+  const ca = issueNotationAuthority('root', span);
+  const vendor = issueSigner({ issuer: ca, ...span });
+  const stranger = issueSigner({ issuer: issueNotationAuthority('another', span), ...span });
+  const root = rootOfStores({ ca: [ca] });
+  const { registry, proxy, put, pull, get } = await openNotation(t, { root });
+  const old = put(
+    jws(stranger, { signingTime: NOTATION_TIME + DAY }),
+    jws(vendor, { signingTime: NOTATION_TIME - 50 * DAY }),
+  );
+  const current = put(jws(vendor));
+  t.equal(await pull(old), '200', 'it is as good as ever');
+  registry.tag(TEAM, 'v1', current.digest);
+  await get('manifests/v1');
+  registry.tag(TEAM, 'v1', old.digest);
+  proxy.now += refresh;
+  const answer = await get('manifests/v1');
+  t.equal(answer.headers['docker-content-digest'], current.digest);
+  t.match(answer.headers['warning'], /it was signed on .*, before what the tag has/);
 });
 
 t.test('where a rule allows it, a tag goes back', async (t) => {
