@@ -35,11 +35,13 @@ export function readTags(
   { insecureAcceptAnything }: { readonly insecureAcceptAnything?: true },
 ): TagsConfig {
   const refresh = parseDuration(raw.refresh);
+  const maxStale = parseDuration(raw.maxStale);
   return {
     ...raw,
     refresh,
-    background: Math.min(refresh, MAX_BACKGROUND),
-    maxStale: parseDuration(raw.maxStale),
+    // Whether upstream can be asked is not known before it was.
+    background: Math.max(0, Math.min(refresh, MAX_BACKGROUND, maxStale - refresh)),
+    maxStale,
     cooldown: parseDuration(raw.cooldown),
     // Where nothing is signed, an older image is worth as much as a newer one.
     onRollback: raw.onRollback ?? (insecureAcceptAnything === true ? 'allow' : 'hold'),

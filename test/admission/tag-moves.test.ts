@@ -295,6 +295,51 @@ t.test('an operator freezes a tag, moves it, and lets it go', async (t) => {
   t.equal(await digest(lab), two.digest, 'and follows again');
 });
 
+t.test('a tag that is frozen before anybody pulled it stays at what it first means', async (t) => {
+  const lab = await open(t, {});
+  await lab.proxy.records.giveOrders([{ repository, tag: 'v1', order: { frozen: true } }]);
+  const one = lab.signed('one', { tag: 'v1' });
+  t.equal(await digest(lab), one.digest);
+  lab.signed('two', { tag: 'v1' });
+  lab.proxy.now += 10 * maxStale;
+  t.equal(await digest(lab), one.digest);
+});
+
+t.test('an order that comes while upstream is asked is heeded by the next pull', async (t) => {
+  const lab = await open(t, {});
+  const { proxy, registry } = lab;
+  const one = lab.signed('one', { tag: 'v1' });
+  await digest(lab);
+  const two = lab.signed('two', { tag: 'v1' });
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  registry.fault(/^HEAD/, { kind: 'wait', until: promise });
+  proxy.now += refresh;
+  registry.clearRequests();
+  const underWay = digest(lab);
+  while (registry.requests.length === 0) await new Promise(setImmediate);
+  const order = { frozen: true, digest: one.digest };
+  await proxy.records.giveOrders([{ repository, tag: 'v1', order }]);
+  proxy.admission.forgetTags();
+  resolve(undefined);
+  t.equal(await underWay, two.digest, 'what was under way ends as it began');
+  t.equal(await digest(lab), one.digest);
+});
+
+t.test('a held tag whose upstream is away says both', async (t) => {
+  const lab = await open(t, { onMove: 'hold' });
+  const one = lab.signed('one', { tag: 'v1' });
+  await digest(lab);
+  lab.signed('two', { tag: 'v1' });
+  lab.proxy.now += refresh;
+  await digest(lab);
+  lab.registry.fault(/./, { kind: 'status', status: 500 });
+  lab.proxy.now += maxStale - 1;
+  t.equal(await digest(lab), one.digest);
+  t.match(await warning(lab), /stale: .*held: upstream the tag is at/);
+  lab.proxy.now += 10_000;
+  t.equal(told(await lab.get('manifests/v1')), '503 UNAVAILABLE');
+});
+
 t.test('an operator allows one rollback, which is then followed at once', async (t) => {
   for (const rollback of ['any', 'that', 'another'] as const) {
     const lab = await open(t, {});

@@ -53,8 +53,10 @@ t.test('a rule that accepts anything lets tags go back, unless it says otherwise
 });
 
 t.test('an answer is no more than an hour older than refresh says', async (t) => {
-  t.equal(tagsOf(t, '{ refresh: 7d }')?.background, HOUR);
+  t.equal(tagsOf(t, '{ refresh: 1d, maxStale: 7d }')?.background, HOUR);
   t.equal(tagsOf(t, '{ refresh: 0s }')?.background, 0);
+  t.equal(tagsOf(t, '{ refresh: 5m, maxStale: 0s }')?.background, 0);
+  t.equal(tagsOf(t, '{ refresh: 5m, maxStale: 6m }')?.background, 60_000);
 });
 
 t.test('what is none of the words is named with them', async (t) => {
