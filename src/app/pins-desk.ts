@@ -1,4 +1,5 @@
 /** What `countersign pins` works with: the records of a cache that a proxy may be using, and the upstreams. */
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -20,7 +21,7 @@ export function openPinsDesk(
   return {
     defaultRegistry: config.upstreams.find((upstream) => upstream.default)?.name,
     isRegistry: (name) => upstreams.has(name),
-    records: () => (opened ??= openRecords(config.cache.path)),
+    records: (purpose) => (opened ??= openRecords(config.cache.path, purpose)),
     frozenBy(repository) {
       const rule = config.policies.find(({ match }) =>
         matchesRepository(parseMatch(match), repository),
@@ -53,7 +54,9 @@ export function openPinsDesk(
   };
 }
 
-async function openRecords(path: string): Promise<Records> {
+async function openRecords(path: string, purpose: 'read' | 'write'): Promise<Records> {
+  const file = join(path, 'records.sqlite');
+  if (purpose === 'read' && !existsSync(file)) return openSqliteRecords({ file: ':memory:' });
   await mkdir(path, { recursive: true, mode: 0o700 });
-  return openSqliteRecords({ file: join(path, 'records.sqlite') });
+  return openSqliteRecords({ file });
 }

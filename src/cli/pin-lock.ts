@@ -11,7 +11,7 @@ const PARALLEL = 4;
 
 /** Writes what every tag means. */
 export async function exportLock(file: string, desk: PinsDesk): Promise<void> {
-  const locked = (await (await desk.records()).listTags())
+  const locked = (await (await desk.records('read')).listTags())
     .filter(isOfImage)
     .flatMap(({ repository, tag, pin, order }) => {
       const digest = order?.digest ?? pin?.digest;
@@ -26,7 +26,7 @@ export async function importLock(
   desk: PinsDesk,
   io: CommandIo,
 ): Promise<ExitCode> {
-  const records = await desk.records();
+  const records = await desk.records('write');
   let moving = 0;
   for (const { repository, tag, digest } of locked) {
     const pin = await records.findPin(repository, tag);

@@ -14,8 +14,11 @@ export interface PinsDesk {
   /** The upstream of references without a registry. */
   readonly defaultRegistry: string | undefined;
   isRegistry(name: string): boolean;
-  /** Opened by whoever needs them: what asks upstream alone works without a cache. */
-  records(): Promise<PinRecords>;
+  /**
+   * Opened by whoever needs them: what asks upstream alone works without a cache. Where there are none, they are made only
+   * to be written, since who looks may not be the user whom the proxy runs as.
+   */
+  records(purpose: 'read' | 'write'): Promise<PinRecords>;
   /** Name of the rule that freezes the repository's tags; undefined where none does. */
   frozenBy(repository: Repository): string | undefined;
   /** What upstream says today; undefined where the tag is gone. Throws where it cannot be asked. */

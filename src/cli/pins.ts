@@ -86,7 +86,7 @@ export async function pins(
 }
 
 async function list(desk: PinsDesk, json: boolean, io: CommandIo): Promise<ExitCode> {
-  const known = (await (await desk.records()).listTags()).filter(isOfImage);
+  const known = (await (await desk.records('read')).listTags()).filter(isOfImage);
   if (json)
     io.out(
       JSON.stringify(
@@ -105,7 +105,7 @@ async function show(
   json: boolean,
   io: CommandIo,
 ): Promise<ExitCode> {
-  const records = await desk.records();
+  const records = await desk.records('read');
   const pin = await records.findPin(repository, tag);
   const order = await records.findOrder(repository, tag);
   const history = await records.findHistory(repository, tag);
@@ -124,7 +124,7 @@ async function show(
 }
 
 async function freeze(key: TagKey, desk: PinsDesk, io: CommandIo): Promise<ExitCode> {
-  const records = await desk.records();
+  const records = await desk.records('write');
   const { repository, tag } = key;
   const order = await records.findOrder(repository, tag);
   const digest = order?.digest ?? (await records.findPin(repository, tag))?.digest;
@@ -137,7 +137,7 @@ async function freeze(key: TagKey, desk: PinsDesk, io: CommandIo): Promise<ExitC
 async function unfreeze(key: TagKey, desk: PinsDesk, io: CommandIo): Promise<ExitCode> {
   const { repository, tag } = key;
   const name = formatReference(key);
-  const records = await desk.records();
+  const records = await desk.records('write');
   const order = await records.findOrder(repository, tag);
   const rule = desk.frozenBy(repository);
   if (order?.frozen !== true) {
@@ -155,7 +155,7 @@ async function unfreeze(key: TagKey, desk: PinsDesk, io: CommandIo): Promise<Exi
 }
 
 async function move(key: TagKey, digest: Digest, desk: PinsDesk, io: CommandIo): Promise<ExitCode> {
-  const records = await desk.records();
+  const records = await desk.records('write');
   await give(records, key, { frozen: true, digest });
   io.out(`${formatReference(key)} moves to ${digest} and is frozen there`);
   io.out('it is verified at the next pull, and refused if it does not pass');
@@ -169,7 +169,7 @@ async function allowRollback(
   io: CommandIo,
 ): Promise<ExitCode> {
   const { repository, tag } = key;
-  const records = await desk.records();
+  const records = await desk.records('write');
   const name = formatReference(key);
   const order = await records.findOrder(repository, tag);
   if (order?.frozen === true || desk.frozenBy(repository) !== undefined) {

@@ -1,5 +1,5 @@
 /** `countersign pins …` beside a proxy that runs, on one cache and one registry. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
@@ -137,7 +137,18 @@ t.test('what upstream says is asked without a cache', async (t) => {
   const { digest } = put('one', 'v1');
   writeFileSync(file, `version: 1\npins: { "${V1}": "${digest}" }`);
   t.equal((await run('diff', file)).code, 0);
-  t.throws(() => readFileSync(join(file, '../cache/records.sqlite')), { code: 'ENOENT' });
+  t.notOk(existsSync(join(file, '../cache/records.sqlite')));
+});
+
+t.test('who only looks makes no cache', async (t) => {
+  const { run, file } = await open(t);
+  t.strictSame(await run('list'), { code: 0, text: '' });
+  t.equal((await run('show', V1)).code, 1);
+  t.equal((await run('export', file)).code, 0);
+  const records = join(file, '../cache/records.sqlite');
+  t.notOk(existsSync(records));
+  t.equal((await run('freeze', V1)).code, 0);
+  t.ok(existsSync(records));
 });
 
 t.test('a rollback is allowed to where it was held, or is told that it cannot be', async (t) => {
