@@ -10,12 +10,13 @@ import { run, type Running } from './app/running.ts';
 import { openRevocation } from './app/revocation.ts';
 import { readKnownTrustRoots } from './app/known-trust-roots.ts';
 import { createUpstreams } from './app/upstreams.ts';
+import { watchRecords } from './app/records-watch.ts';
 import type { Verifier } from './cli/verify.ts';
 import type { Config } from './config/config.ts';
 import { startRegistryServer } from './http/server.ts';
 import type { Observer } from './http/serving.ts';
 import type { Digest } from './oci/digest.ts';
-import { describeAction, findRule } from './policy/rule.ts';
+import { describeAction, findRule, type Policy } from './policy/rule.ts';
 import { boundBlobStore, type BoundedBlobStore } from './store/bounded-blob-store.ts';
 import { openDiskBlobStore } from './store/disk-blob-store.ts';
 import { blobName } from './store/disk-layout.ts';
@@ -31,6 +32,8 @@ export interface AppOptions {
   readonly observer: Observer;
   /** Told of each blob that the disk would not take and that is served without being kept. */
   readonly onUnkept?: () => void;
+  /** Told of each move of a tag, and of what became of it. */
+  readonly onTagMove?: AdmissionParts['onTagMove'];
   /** Milliseconds since the epoch. */
   readonly clock?: () => number;
 }
@@ -51,7 +54,7 @@ export interface App {
 
 /** @throws {StoreError} when another process has the cache; what the system says when it cannot listen. */
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
-  const { logger, observer, onUnkept, clock = Date.now } = options;
+  const { logger, observer, onUnkept, onTagMove, clock = Date.now } = options;
   const { cert, key } = await readTls(config);
   let isKept = readKeep(config);
   const { blobs, records } = await openStore(config, {
@@ -60,7 +63,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     onUnkept,
     isKept: (name) => isKept(name),
   });
-  const shared = { blobs, images: blobs, records, clock, logger };
+  const shared = { blobs, images: blobs, records, clock, logger, onTagMove };
   const closeStore = async (): Promise<void> => {
     await blobs.close();
     await records.close();
@@ -84,6 +87,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     await running.retire();
     await closeStore();
     throw error;
+  });
+  const watch = watchRecords(records, () => {
+    running.current().admission.forgetTags();
   });
   /** Upstreams of earlier configurations whose last requests may still be under way. */
   const retired: RegistryUpstream[] = [];
@@ -111,6 +117,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     },
     async close() {
       await server.close();
+      watch.close();
       await reloading;
       await running.retire();
       await Promise.all(
@@ -143,6 +150,7 @@ export async function openVerifier(
   );
   const admission = createAdmission({
     ...rules,
+    policy: withoutHistory(rules.policy),
     upstreams,
     blobs,
     records,
@@ -171,6 +179,11 @@ export async function openVerifier(
       await rm(path, { recursive: true, force: true });
     },
   };
+}
+
+/** There is no history to judge moves by, and nothing was seen before: what is asked is what signatures say. */
+function withoutHistory({ rules }: Policy): Policy {
+  return { rules: rules.map((rule) => ({ ...rule, tags: { ...rule.tags, cooldown: 0 } })) };
 }
 
 async function readTls({

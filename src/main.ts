@@ -6,10 +6,12 @@ import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { openVerifier } from './app.ts';
 import { readPolicyKeys } from './app/policy-keys.ts';
+import { openPinsDesk } from './app/pins-desk.ts';
 import { inspectRules, readKeep } from './app/rules.ts';
 import { cacheGc, cacheScrub, cacheStats, SCRUB_RATE } from './cli/cache.ts';
 import { configCheck } from './cli/config-check.ts';
 import { EXIT, type CommandIo, type ExitCode } from './cli/io.ts';
+import { pins } from './cli/pins.ts';
 import { verify } from './cli/verify.ts';
 import { verifyBundle } from './cli/verify-bundle.ts';
 import type { Config } from './config/config.ts';
@@ -28,6 +30,13 @@ const USAGE = `countersign: a pull-through registry proxy that serves only what 
       [--trusted-root FILE] [--verify-at TIME] FILE_OR_sha256:DIGEST
                                              decide about one Sigstore bundle; exit code 0 valid, 1 not, 2 usage
   countersign config check FILE              name every mistake in a configuration
+  countersign pins list [--json] | show REF [--json]
+                                             what tags mean here, and since when
+  countersign pins freeze REF | unfreeze REF | move REF DIGEST | allow-rollback REF [DIGEST]
+                                             the operator's word about a tag, also while the proxy runs
+  countersign pins export FILE | import FILE | diff FILE
+                                             a lock file of what tags mean, - for the terminal; diff asks upstream,
+                                             exit code 1 if something there differs, 3 if it cannot be asked
   countersign cache stats [--json]           what is in the cache, and what was pulled last
   countersign cache scrub [--rate SIZE]      hash everything in the cache again, 64MiB a second unless told, 0 for as
                                              fast as it goes; damage is removed; exit code 1 if there was any
@@ -93,6 +102,8 @@ async function run(args: readonly string[]): Promise<ExitCode | undefined> {
       if (action !== 'check') throw new UsageError(`expected "config check FILE"`);
       return configCheck(checked, { env: process.env, inspect: inspectRules }, io);
     }
+    case 'pins':
+      return runPins(rest, load(file), values.json);
     case 'cache': {
       const [action = ''] = expectArguments(rest, 1);
       return runCache(action, load(file), { ...values, dryRun: values['dry-run'] });
@@ -117,6 +128,15 @@ async function runVerify(reference: string, config: Config, json: boolean): Prom
     return await verify(reference, verifier, { json }, io);
   } finally {
     await verifier.close();
+  }
+}
+
+async function runPins(args: readonly string[], config: Config, json: boolean): Promise<ExitCode> {
+  const desk = openPinsDesk(config, pino({ level: 'silent' }));
+  try {
+    return await pins(args, desk, { json }, io);
+  } finally {
+    await desk.close();
   }
 }
 

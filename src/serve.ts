@@ -23,6 +23,7 @@ export async function serve(config: Config, reread: () => Config): Promise<void>
       logger,
       observer: observation,
       onUnkept: metrics.blobUnkept,
+      onTagMove: metrics.tagMove,
     });
     const { ready } = app;
     const admin = await startAdmin({ ...config.admin, ready, metrics, logger });

@@ -32,7 +32,8 @@ import {
 } from './refusal.ts';
 import { withSignaturesAt } from './signature-place.ts';
 import { createSingleFlight } from './single-flight.ts';
-import { createTags, type TagDecision } from './tags.ts';
+import type { TagDecision } from './tag-lookup.ts';
+import { createTags } from './tags.ts';
 
 export interface Admission {
   /** The whole decision about a manifest, for HEAD and GET alike. */
@@ -46,6 +47,8 @@ export interface Admission {
   findReferrers(repository: Repository, subject: Digest): Promise<readonly Descriptor[] | Refused>;
   /** Whether the repository's tags may be listed: a rule covers it and does not reject it. */
   admitTagList(repository: Repository): Refused | undefined;
+  /** Forgets what is in memory about tags: somebody else wrote to the records. */
+  forgetTags(): void;
 }
 
 interface Kept {
@@ -66,6 +69,8 @@ export function createAdmission(parts: AdmissionParts): Admission {
   const attachments = createAttachments(memory, digests, tags);
   const blobs = createBlobs(parts, memory, createExpansion(parts, digests));
   const flights = createSingleFlight<Decision>();
+  /** Counts what outdated decisions under way. */
+  let forgotten = 0;
   const kept = new LRUCache<string, Kept>({
     maxSize: DECISION_MEMORY,
     sizeCalculation: ({ decision }) =>
@@ -142,8 +147,9 @@ export function createAdmission(parts: AdmissionParts): Admission {
     const span = now + memorySpan(decision, tags);
     const lasts = decision.outcome === 'admitted' ? Math.min(until, expiryOf(decision)) : span;
     const end = Math.min(lasts, span);
-    if (end > now)
+    if (end > now) {
       kept.set(key, { decision: { ...decision, source: 'memory' }, since: now, until: end });
+    } else kept.delete(key);
   }
 
   async function admitBlob(repository: Repository, digest: Digest): Promise<GrantedBlob | Refused> {
@@ -162,12 +168,17 @@ export function createAdmission(parts: AdmissionParts): Admission {
       if ('outcome' in question) return question;
       const key = formatReference(reference);
       const decision = await flights.run(key, async () => {
+        const before = forgotten;
+        const keepUnlessOld = (decided: TagDecision): void => {
+          if (before === forgotten) keep(key, decided, question.rule.tags);
+        };
         const decided = await decide(reference, question);
         const { outcome } = decided.decision;
         // A refused digest is remembered below, where the grant of an index that is admitted meanwhile is seen.
-        if (outcome === 'admitted' || reference.tag !== undefined) {
-          keep(key, decided, question.rule.tags);
-        }
+        if (outcome === 'admitted' || reference.tag !== undefined) keepUnlessOld(decided);
+        decided.later?.then(keepUnlessOld, (error: unknown) => {
+          parts.logger.error({ err: error, reference: key }, 'a tag was not looked up');
+        });
         return decided.decision;
       });
       tell(key, decision);
@@ -185,6 +196,10 @@ export function createAdmission(parts: AdmissionParts): Admission {
       // A tag list names a repository; any reference in it asks the same rule.
       const question = ask({ repository, tag: 'latest' });
       return 'outcome' in question ? question : undefined;
+    },
+    forgetTags() {
+      forgotten++;
+      kept.clear();
     },
   };
 }

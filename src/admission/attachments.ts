@@ -3,7 +3,7 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseManifest, type Manifest } from '../oci/manifest.ts';
 import { formatReference } from '../oci/reference.ts';
-import type { PinRecord } from '../store/records.ts';
+import type { PinRecord } from '../store/tag-records.ts';
 import type { ResolvedTag } from '../upstream/upstream.ts';
 import { attachmentTag } from '../verify/discovery.ts';
 import { isAttachment, isReferrersIndex, type AttachmentTag } from './attachment.ts';
@@ -15,7 +15,8 @@ import { attachedBecause } from './judge.ts';
 import type { Memory } from './memory.ts';
 import type { Ask } from './parts.ts';
 import { absentAttachment } from './refusal.ts';
-import type { TagDecision, Tags } from './tags.ts';
+import type { TagDecision } from './tag-lookup.ts';
+import type { Tags } from './tags.ts';
 import { isUpstreamError, refuseForUpstream } from './trouble.ts';
 
 export interface Attachments {
@@ -55,7 +56,7 @@ export function createAttachments(memory: Memory, digests: Digests, tags: Tags):
       (suffix === ''
         ? isReferrersIndex(manifest, loaded.bytes)
         : isAttachment(manifest, loaded.bytes));
-    if (!attached) return digests.admit(ask, digest, { manifest: loaded, pin, asImage: true });
+    if (!attached) return digests.admit(ask, digest, { manifest: loaded, asImage: true });
     const { mediaType } = manifest;
     const scope = { repository: ask.repository, policyKey: ask.rule.key, because: subject };
     await memory.keepBytes(digest, loaded.bytes);

@@ -6,6 +6,8 @@ export const MAX_MANIFEST = 4 * 1024 * 1024;
 export const VERIFICATION_DEADLINE = 20_000;
 /** Milliseconds for which a refusal answers without another look; long enough for a storm, short for a person who signs. */
 export const REFUSAL_MEMORY = 5_000;
+/** Milliseconds for which a tag answers from memory while upstream is being asked about it. */
+export const ASKING_MEMORY = 1_000;
 /** Milliseconds between attempts to reach an upstream whose tags are served stale. */
 export const STALE_MEMORY = 10_000;
 /** Seconds that a client should wait when nothing can be decided and the upstream named no time. */

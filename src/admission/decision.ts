@@ -14,7 +14,7 @@ export interface Admitted {
   readonly rule: string;
   readonly verdict: Verdict;
   readonly source: DecisionSource;
-  /** For a `Warning: 299` header: audit mode, or a tag served while its upstream cannot be asked. */
+  /** For a `Warning: 299` header: audit mode, a tag held at another digest than upstream's, or one whose upstream cannot be asked. */
   readonly warning?: string;
   /** Not to be remembered for longer than a refusal: a list of referrers, which may turn out to be a signed image. */
   readonly fleeting?: true;
@@ -29,6 +29,8 @@ export type RefusalCode =
   | 'rejected'
   /** The rule's requirement is not met. */
   | 'not-admitted'
+  /** The tag moved upstream, and the rule does not follow. */
+  | 'tag-held'
   /** Bytes that no client should have to interpret. */
   | 'invalid-manifest'
   | 'too-large'

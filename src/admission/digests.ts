@@ -3,7 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import { parseManifest, type Manifest } from '../oci/manifest.ts';
 import { formatReference } from '../oci/reference.ts';
 import type { Verdict } from '../policy/verdict.ts';
-import type { GrantRecord, PinRecord, VerdictRecord } from '../store/records.ts';
+import type { GrantRecord, VerdictRecord } from '../store/records.ts';
 import { isAttachment } from './attachment.ts';
 import { MAX_ATTACHMENT_DEPTH, MAX_MANIFEST } from './bounds.ts';
 import {
@@ -30,8 +30,6 @@ export interface AtHand {
 
 export interface DigestOptions {
   readonly manifest?: AtHand | undefined;
-  /** Written in the same transaction as the verdict, where one is written. */
-  readonly pin?: PinRecord | undefined;
   /**
    * It is pulled to be run: by a tag that is no attachment's. Then only signatures and signed indexes admit it, being
    * attached to something does not.
@@ -86,7 +84,7 @@ export function createDigests(
     if (granted !== undefined && !isList) return admitByGrant(ask, item, granted);
     const attached = asImage ? undefined : await admitAsAttachment(ask, item);
     if (attached?.outcome === 'admitted') return attached;
-    const decision = await admitByRule(ask, item, { pin: options.pin, tag });
+    const decision = await admitByRule(ask, item, tag);
     if (decision.outcome === 'refused' && isList) return asList(ask, item, granted);
     // What it is attached to could not be decided now, so a denial would say too much.
     return decision.outcome === 'refused' ? (attached ?? decision) : decision;
@@ -192,11 +190,7 @@ export function createDigests(
     return remember(ask, item, verdict, attachmentGrantsOf(manifest, scope));
   }
 
-  async function admitByRule(
-    ask: Ask,
-    item: Case,
-    { pin, tag }: { readonly pin: PinRecord | undefined; readonly tag: string | undefined },
-  ): Promise<Decision> {
+  async function admitByRule(ask: Ask, item: Case, tag: string | undefined): Promise<Decision> {
     const { repository, rule } = ask;
     const judgement = await judge(
       item,
@@ -217,14 +211,14 @@ export function createDigests(
     ];
     if (verdict.outcome === 'admitted') {
       // Bound to its tag it is good for its digest all the more: that record carries the grants.
-      const admitted = await remember(ask, item, verdict, grants, { pin });
-      return tag === undefined ? admitted : remember(ask, item, verdict, [], { tag });
+      const admitted = await remember(ask, item, verdict, grants);
+      return tag === undefined ? admitted : remember(ask, item, verdict, [], tag);
     }
     const refused = refuseVerdict(ask.reference, item.digest, rule, verdict);
     if (rule.mode === 'enforce') return refused;
     // Audit: the content may be served, the verdict is not kept, so a signature made later is seen.
     await keep(item);
-    await memory.record({ grants, ...(pin === undefined ? {} : { pin }) });
+    await memory.record({ grants });
     return {
       ...admitted(ask, { ...item, mediaType: item.manifest.mediaType }, verdict, 'fresh'),
       warning: `audit mode: ${refused.message}`,
@@ -264,7 +258,7 @@ export function createDigests(
     item: Case,
     verdict: Verdict,
     grants: readonly GrantRecord[],
-    { pin, tag }: { readonly pin?: PinRecord | undefined; readonly tag?: string | undefined } = {},
+    tag?: string,
   ): Promise<Admitted> {
     if (verdict.attached === true) await memory.keepBytes(item.digest, item.bytes);
     else await keep(item);
@@ -281,7 +275,6 @@ export function createDigests(
         decidedAt: parts.clock(),
       },
       grants,
-      ...(pin === undefined ? {} : { pin }),
     });
     return admitted(ask, { ...item, mediaType }, verdict, 'fresh');
   }

@@ -5,6 +5,7 @@ import type { Repository } from '../oci/reference.ts';
 import type { Evaluation } from '../policy/evaluate.ts';
 import type { Rule } from '../policy/rule.ts';
 import { refuseReference } from '../policy/signatures.ts';
+import { signingTime } from '../policy/signing-time.ts';
 import type { Verdict } from '../policy/verdict.ts';
 import type { TrustRoot } from '../trust/trust-root.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -104,8 +105,9 @@ export async function judge(
                   ? source
                   : createUpstreamSource(at.upstream, at.repository, signal),
             });
+      const signedAt = signingTime(options.requirement, verification.evidence, parts.now);
       return {
-        verdict: verdictOf(verification),
+        verdict: verdictOf(verification, signedAt),
         signedBy: verification.evidence.map((item) => item.foundIn),
         source,
       };
@@ -113,7 +115,7 @@ export async function judge(
   }
 }
 
-function verdictOf(verification: Verification): Verdict {
+function verdictOf(verification: Verification, signedAt: number | undefined): Verdict {
   const { evaluation, findings, trouble } = verification;
   const base = { signers: [...new Set(signersOf(evaluation))], findings, evaluation };
   switch (evaluation.outcome) {
@@ -123,6 +125,7 @@ function verdictOf(verification: Verification): Verdict {
         outcome: 'admitted',
         reasons: [...new Set(notesOf(evaluation)), `${evaluation.requirement} is satisfied`],
         ...(evaluation.until === undefined ? {} : { until: evaluation.until }),
+        ...(signedAt === undefined ? {} : { signedAt }),
       };
     case 'failed':
       return { ...base, outcome: 'denied', reasons: whyDenied(verification) };

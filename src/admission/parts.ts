@@ -7,6 +7,7 @@ import type { Records } from '../store/records.ts';
 import type { TrustRoot } from '../trust/trust-root.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { JudgeParts } from './judge.ts';
+import type { TagMove } from './tag-moves.ts';
 
 export interface AdmissionParts {
   readonly policy: Policy;
@@ -20,6 +21,8 @@ export interface AdmissionParts {
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly logger: Pick<Logger, 'warn' | 'error'>;
+  /** Told of each move of a tag, and of what became of it. */
+  readonly onTagMove?: ((move: TagMove) => void) | undefined;
   /** Asks whether certificates were taken back; absent: nobody is asked. */
   readonly revocation?: JudgeParts['revocation'];
   /** Blobs fetched ahead at a time; absent: none. */

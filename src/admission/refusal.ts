@@ -23,6 +23,7 @@ interface Facts {
 const RULED: ReadonlySet<RefusalCode> = new Set([
   'rejected',
   'not-admitted',
+  'tag-held',
   'invalid-manifest',
   'outside-graph',
 ]);
@@ -66,7 +67,7 @@ export function refuse(
     : ruled
       ? `is refused by rule "${ruleName}"`
       : (STATES[code] ?? 'is refused');
-  const retryAfter = isUndetermined(code) ? (facts.retryAfter ?? RETRY_AFTER) : undefined;
+  const retryAfter = facts.retryAfter ?? (isUndetermined(code) ? RETRY_AFTER : undefined);
   return {
     outcome: 'refused',
     code,
@@ -120,7 +121,7 @@ export function refuseVerdict(
     digest,
     rule,
     verdict,
-    retryAfter: verdict.retryAfter,
+    ...(isUndetermined(code) ? { retryAfter: verdict.retryAfter } : {}),
   });
 }
 

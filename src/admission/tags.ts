@@ -1,94 +1,84 @@
-/** A tag: a human's word, resolved to a digest once, pinned when that digest is admitted. */
-import { formatReference } from '../oci/reference.ts';
-import type { PinRecord } from '../store/records.ts';
-import type { ResolvedTag } from '../upstream/upstream.ts';
-import { STALE_MEMORY } from './bounds.ts';
-import type { Decision } from './decision.ts';
+/** A tag: a human's word, resolved to a digest once, pinned when that digest is admitted, asked about again in time. */
+import type { Digest } from '../oci/digest.ts';
+import type { TagRule } from '../policy/tag-rule.ts';
+import type { PinRecord, TagOrder } from '../store/tag-records.ts';
+import { parseAttachmentTag } from './attachment.ts';
+import { ASKING_MEMORY } from './bounds.ts';
 import type { Digests } from './digests.ts';
 import type { Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
-import { isOutage, refuseForUpstream } from './trouble.ts';
-
-/** A decision about a tag, and until when it answers without another look (milliseconds since the epoch). */
-export interface TagDecision {
-  readonly decision: Decision;
-  readonly until: number;
-}
-
-/** How a resolved tag is judged; an attachment's tag is judged by what it is attached to. */
-export type JudgeResolved = (resolved: ResolvedTag, pin: PinRecord) => Promise<Decision>;
+import { ageOf, createTagLookup, type JudgeResolved, type TagDecision } from './tag-lookup.ts';
+import { createTagMemory } from './tag-memory.ts';
+import { describeWithheld, refuseFrozen, withWarning } from './tag-moves.ts';
 
 export interface Tags {
   admit(ask: Ask, tag: string, judge?: JudgeResolved): Promise<TagDecision>;
 }
 
 export function createTags(parts: AdmissionParts, memory: Memory, digests: Digests): Tags {
+  const tagMemory = createTagMemory(parts, memory);
+  const lookup = createTagLookup(parts, tagMemory, digests);
+
   async function admit(ask: Ask, tag: string, judge?: JudgeResolved): Promise<TagDecision> {
     const { repository, rule } = ask;
-    const asImage = judge === undefined;
+    // Signatures are added to what an attachment's tag names, which moves it: nothing is to be read from that.
+    const watched = judge === undefined && parseAttachmentTag(tag) === undefined;
+    const order = watched ? await parts.records.findOrder(repository, tag) : undefined;
     const pin = await parts.records.findPin(repository, tag);
     const now = parts.clock();
-    if (pin !== undefined && age(pin, now) < rule.tags.refresh) {
-      const decision = await digests.admit(ask, pin.digest, { asImage });
-      if (decision.outcome === 'admitted') {
-        return { decision, until: pin.checkedAt + rule.tags.refresh };
-      }
-      // The rules changed since: what the tag means today may pass.
+    if (order?.digest !== undefined) return atOrder(ask, tag, order.digest, pin);
+    const question = { ask, tag, judge, watched, old: pin, order };
+    if (pin === undefined) return lookup.lookUp(question);
+    // In audit mode only an operator's word holds a tag: otherwise nobody would be told of its moves.
+    const byRule = watched && rule.tags.freeze && rule.mode === 'enforce';
+    const frozen = order?.frozen === true || byRule;
+    const state = frozen ? 'fresh' : stateOf(pin, order, rule.tags, now);
+    if (state === 'old') return lookup.lookUp(question);
+    const found = await digests.admit(ask, pin.digest, { asImage: judge === undefined });
+    if (found.outcome === 'refused') {
+      // Unless it is frozen, what the tag means today may pass: the rules changed since.
+      return frozen ? { decision: refuseFrozen(found), until: 0 } : lookup.lookUp(question);
     }
-    const resolved = await resolve(ask, tag);
-    if ('failure' in resolved) return withoutUpstream(ask, pin, resolved.failure, asImage);
-    const { digest } = resolved;
-    const since = pin?.digest === digest ? pin.since : now;
-    const next: PinRecord = { repository, tag, digest, checkedAt: now, since };
-    const decision =
-      judge === undefined
-        ? await digests.admit(ask, digest, { manifest: resolved.manifest, pin: next, asImage })
-        : await judge(resolved, next);
-    // A pin follows only what is admitted. Most decisions wrote it with their verdict; one that was remembered, or made
-    // for somebody else at the same time, did not.
-    if (decision.outcome === 'admitted' && !(await isPinned(next)))
-      await memory.record({ pin: next });
-    return { decision, until: decision.outcome === 'admitted' ? now + rule.tags.refresh : 0 };
+    if (frozen) return { decision: found, until: now + rule.tags.refresh };
+    const decision = withWarning(found, describeWithheld(pin.withheld));
+    const fresh = pin.checkedAt + rule.tags.refresh;
+    if (state === 'fresh') return { decision, until: fresh };
+    const until = Math.min(now + ASKING_MEMORY, fresh + rule.tags.background);
+    return { decision, until, later: lookup.lookUp(question) };
   }
 
-  async function isPinned({ repository, tag, digest, checkedAt }: PinRecord): Promise<boolean> {
-    const pin = await parts.records.findPin(repository, tag);
-    return pin?.digest === digest && pin.checkedAt === checkedAt;
-  }
-
-  async function resolve(
+  /** An operator chose the digest; whether it is served is decided as for any other. */
+  async function atOrder(
     ask: Ask,
     tag: string,
-  ): Promise<ResolvedTag | { readonly failure: unknown }> {
-    try {
-      return await ask.upstream.resolve(ask.repository.path, tag);
-    } catch (failure) {
-      return { failure };
-    }
-  }
-
-  /** The last admitted digest stands in while the upstream does not answer, as long as the rule allows. */
-  async function withoutUpstream(
-    ask: Ask,
+    digest: Digest,
     pin: PinRecord | undefined,
-    failure: unknown,
-    asImage: boolean,
   ): Promise<TagDecision> {
-    const refusal = refuseForUpstream(formatReference(ask.reference), failure, ask.rule);
+    const { repository, rule } = ask;
     const now = parts.clock();
-    if (pin === undefined || !isOutage(failure) || age(pin, now) >= ask.rule.tags.maxStale) {
-      return { decision: refusal, until: 0 };
+    const decision = await digests.admit(ask, digest, { asImage: true });
+    if (decision.outcome === 'refused') return { decision: refuseFrozen(decision), until: 0 };
+    if (pin?.digest !== digest || pin.withheld !== undefined) {
+      // Upstream was not asked by this.
+      const next = { repository, tag, digest, checkedAt: pin?.checkedAt ?? 0, since: now };
+      await tagMemory.arrive(decision, next, { leaves: false, usesRollback: false });
     }
-    const decision = await digests.admit(ask, pin.digest, { asImage });
-    if (decision.outcome !== 'admitted') return { decision: refusal, until: 0 };
-    const warning = `stale: ${refusal.reasons.join('; ')}`;
-    return { decision: { ...decision, warning }, until: now + STALE_MEMORY };
+    return { decision, until: now + rule.tags.refresh };
   }
 
   return { admit };
 }
 
-/** A clock that was set back does not make a pin young for ever. */
-function age(pin: PinRecord, now: number): number {
-  return now >= pin.checkedAt ? now - pin.checkedAt : Number.POSITIVE_INFINITY;
+/** `usable`: it answers once more while upstream is asked. */
+function stateOf(
+  pin: PinRecord,
+  order: TagOrder | undefined,
+  { refresh, background }: TagRule,
+  now: number,
+): 'fresh' | 'usable' | 'old' {
+  const { withheld } = pin;
+  if (withheld?.refused === true || order?.ask === true) return 'old';
+  const age = ageOf(pin, now);
+  if (age < refresh) return 'fresh';
+  return age < refresh + background ? 'usable' : 'old';
 }

@@ -1,7 +1,7 @@
 /** An upstream's failures, as refusals for clients and as trouble for verification. */
 import { SourceError } from '../verify/signature-source.ts';
 import type { UpstreamError, UpstreamErrorCode } from '../upstream/upstream.ts';
-import type { RefusalCode, Refused } from './decision.ts';
+import { isUndetermined, type RefusalCode, type Refused } from './decision.ts';
 import { refuse } from './refusal.ts';
 import type { Rule } from '../policy/rule.ts';
 
@@ -36,7 +36,7 @@ export function refuseForUpstream(asked: string, error: unknown, rule: Rule): Re
   const code = CODES[error.code];
   return refuse(code, asked, [error.message], ADVICE[code] ?? '', {
     ...(code === 'absent' ? {} : { rule }),
-    retryAfter: error.retryAfter,
+    ...(isUndetermined(code) ? { retryAfter: error.retryAfter } : {}),
   });
 }
 

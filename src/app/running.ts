@@ -13,7 +13,10 @@ import { openTrustRoots } from './trust-roots.ts';
 import { createUpstreams } from './upstreams.ts';
 
 /** What outlives a configuration. */
-export type SharedParts = Pick<AdmissionParts, 'blobs' | 'images' | 'records' | 'clock'> & {
+export type SharedParts = Pick<
+  AdmissionParts,
+  'blobs' | 'images' | 'records' | 'clock' | 'onTagMove'
+> & {
   readonly logger: Logger;
 };
 

@@ -1,5 +1,6 @@
 /** The configuration as the rest of the program sees it: checked, complete, frozen, plain data. */
 import type { JsonObject } from '../oci/json.ts';
+import type { TagsConfig } from './tags.ts';
 
 /** Everything one configuration file says, defaults included. */
 export interface Config {
@@ -197,8 +198,7 @@ export interface RuleConfig {
   readonly reject?: string | undefined;
   readonly require?: RequirementConfig | undefined;
   readonly signatures?: SignaturesConfig | undefined;
-  /** Milliseconds. */
-  readonly tags: { readonly refresh: number; readonly maxStale: number };
+  readonly tags: TagsConfig;
   readonly mode: 'enforce' | 'audit';
 }
 

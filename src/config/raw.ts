@@ -7,6 +7,7 @@ import type {
   ReferenceConfig,
   SigstoreSignerConfig,
 } from './config.ts';
+import type { RawTags } from './tags.ts';
 
 export interface RawConfig extends RawShared {
   readonly listen: {
@@ -110,7 +111,7 @@ export interface RawRule {
     readonly reference?: ReferenceConfig;
     readonly buildkit?: boolean;
   };
-  readonly tags: { readonly refresh: string; readonly maxStale: string };
+  readonly tags: RawTags;
   readonly mode: 'enforce' | 'audit';
 }
 

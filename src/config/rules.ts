@@ -6,7 +6,7 @@ import type { RawRule } from './raw.ts';
 import { readRequirement, type RootKinds } from './requirements.ts';
 import type { Section } from './section.ts';
 import { suggest } from './suggest.ts';
-import { parseDuration } from './units.ts';
+import { readTags } from './tags.ts';
 
 /** What rules may refer to. */
 export interface Surroundings {
@@ -48,7 +48,7 @@ function readRule(
         ? undefined
         : readRequirement(section, [...path, 'require'], require, around.roots),
     signatures: readSignatures(section, path, rule, signatures, around),
-    tags: { refresh: parseDuration(tags.refresh), maxStale: parseDuration(tags.maxStale) },
+    tags: readTags(tags, rule),
     mode,
   };
 }

@@ -2,6 +2,13 @@
 import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
 import { Tally } from './tally.ts';
 
+/** Of a closed list, but for the rule. */
+export interface TagMoveCount {
+  readonly rule: string;
+  readonly outcome: string;
+  readonly why: string;
+}
+
 /** Every counter as a function. Labels come from the configuration and from closed lists, never from clients. */
 export interface Metrics {
   /** One answer to "may this be served?". */
@@ -13,6 +20,8 @@ export interface Metrics {
   readonly digestMismatch: (upstream: string) => void;
   /** A blob that the disk would not take, served without being kept. */
   readonly blobUnkept: () => void;
+  /** A tag that means another digest upstream, and what became of it. */
+  readonly tagMove: (move: TagMoveCount) => void;
   readonly logLinesDropped: (lines: number) => void;
   readonly contentType: string;
   readonly render: () => Promise<string>;
@@ -74,6 +83,11 @@ export function createMetrics(): Metrics {
     'Blobs that the disk would not take, served without being kept. Alert on any.',
     [],
   );
+  const tagMoves = counter(
+    'tag_moves_total',
+    'Tags that moved upstream: followed, held, refused, purged, or audited, and why. Alert on held and refused.',
+    ['rule', 'outcome', 'why'],
+  );
   const dropped = counter(
     'log_lines_dropped_total',
     'Log lines lost because their reader fell behind. Alert on any.',
@@ -98,6 +112,9 @@ export function createMetrics(): Metrics {
     },
     blobUnkept: () => {
       unkept.inc();
+    },
+    tagMove: ({ rule, outcome, why }) => {
+      tagMoves.inc({ rule, outcome, why });
     },
     logLinesDropped: (lines) => {
       dropped.inc(lines);

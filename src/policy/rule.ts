@@ -12,17 +12,12 @@ import {
   type RequirementSpec,
 } from './requirement.ts';
 import { parseSignatures, type SignaturesSpec } from './signatures.ts';
+import type { TagRule } from './tag-rule.ts';
 
 export type RuleAction =
   | { readonly kind: 'require'; readonly requirement: Requirement }
   | { readonly kind: 'reject'; readonly reason: string }
   | { readonly kind: 'accept-anything' };
-
-/** How long a tag's pin answers. Milliseconds. */
-export interface TagRule {
-  readonly refresh: number;
-  readonly maxStale: number;
-}
 
 export interface Rule {
   readonly name: string;

@@ -21,6 +21,8 @@ export interface Verdict {
   readonly trouble?: 'unreachable' | 'timeout' | 'rate-limited';
   /** Seconds. */
   readonly retryAfter?: number;
+  /** When the newest of the signatures that were asked for was made, where that is known; milliseconds since the epoch. */
+  readonly signedAt?: number;
   /** Until when an admission holds, where time alone can end it. Milliseconds since the epoch. */
   readonly until?: number;
 }

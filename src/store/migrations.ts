@@ -40,6 +40,37 @@ export const RECORDS_STEPS: readonly string[] = [
      since INTEGER NOT NULL,
      PRIMARY KEY (registry, path, tag)
    ) STRICT, WITHOUT ROWID;`,
+  // withheld: JSON of what the tag means upstream and is not followed; '' for nothing.
+  // admitted_at: NULL for what was only seen. left_at: NULL for what upstream never took the tag away from.
+  // rollback: a digest, '*' for any, '' for none; digest: '' where the tag is frozen wherever it is.
+  `ALTER TABLE pins ADD COLUMN withheld TEXT NOT NULL DEFAULT '';
+   CREATE TABLE tag_history (
+     registry TEXT NOT NULL,
+     path TEXT NOT NULL,
+     tag TEXT NOT NULL,
+     digest TEXT NOT NULL,
+     first_seen INTEGER NOT NULL,
+     admitted_at INTEGER,
+     evidence TEXT NOT NULL,
+     signed_at INTEGER,
+     left_at INTEGER,
+     PRIMARY KEY (registry, path, tag, digest)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX tag_history_by_digest ON tag_history (registry, path, digest, first_seen);
+   CREATE INDEX tag_history_seen ON tag_history (registry, path, first_seen)
+     WHERE admitted_at IS NULL;
+   INSERT INTO tag_history
+     SELECT registry, path, tag, digest, since, since, '', NULL, NULL FROM pins;
+   CREATE TABLE tag_orders (
+     registry TEXT NOT NULL,
+     path TEXT NOT NULL,
+     tag TEXT NOT NULL,
+     frozen INTEGER NOT NULL,
+     digest TEXT NOT NULL,
+     rollback TEXT NOT NULL,
+     ask INTEGER NOT NULL,
+     PRIMARY KEY (registry, path, tag)
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** What is kept, what belongs together and when it was used; as {@link RECORDS_STEPS}. */

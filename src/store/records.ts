@@ -1,6 +1,7 @@
 /** The port to what we decided: verdicts, pins and grants, each found under a tuple, written in one transaction. */
 import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
+import type { PinRecord, TagRecords } from './tag-records.ts';
 
 /**
  * What a decision rests on besides the bytes: the digest of the rule and of the trust roots that it names.
@@ -51,16 +52,6 @@ export interface GrantRecord extends GrantKey {
   readonly because: Digest;
 }
 
-export interface PinRecord {
-  readonly repository: Repository;
-  readonly tag: string;
-  readonly digest: Digest;
-  /** When upstream last said that the tag means this digest; milliseconds since the epoch. */
-  readonly checkedAt: number;
-  /** When the tag first meant this digest here; milliseconds since the epoch. */
-  readonly since: number;
-}
-
 /** Everything one decision writes, or nothing of it. */
 export interface DecisionRecord {
   readonly verdict?: VerdictRecord;
@@ -68,7 +59,7 @@ export interface DecisionRecord {
   readonly pin?: PinRecord;
 }
 
-export interface Records {
+export interface Records extends TagRecords {
   findVerdict(key: VerdictKey): Promise<VerdictRecord | undefined>;
   /**
    * `manifest` finds the kinds manifest and attachment, `blob` finds blob and attachment-blob. Where a digest has both
@@ -81,7 +72,6 @@ export interface Records {
     policyKey: PolicyKey,
     limit: number,
   ): Promise<readonly Digest[]>;
-  findPin(repository: Repository, tag: string): Promise<PinRecord | undefined>;
   /** One transaction; an existing row of the same key is replaced (a pin keeps its `since` while its digest stays). */
   record(decision: DecisionRecord): Promise<void>;
   close(): Promise<void>;

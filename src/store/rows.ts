@@ -1,15 +1,10 @@
 /** Database rows as checked records: what lies on a disk may have been changed by anyone. */
 import type { SQLOutputValue } from 'node:sqlite';
 import { parseDigest, type Digest } from '../oci/digest.ts';
+import { isJsonObject } from '../oci/json.ts';
 import type { Repository } from '../oci/reference.ts';
-import type {
-  GrantKey,
-  GrantKind,
-  GrantRecord,
-  PinRecord,
-  VerdictKey,
-  VerdictRecord,
-} from './records.ts';
+import type { GrantKey, GrantKind, GrantRecord, VerdictKey, VerdictRecord } from './records.ts';
+import type { PinRecord, TagEntry, TagOrder, Withheld } from './tag-records.ts';
 
 type Row = Readonly<Record<string, SQLOutputValue>>;
 
@@ -17,9 +12,9 @@ type Row = Readonly<Record<string, SQLOutputValue>>;
 export function verdictOf(row: Row, key: VerdictKey): VerdictRecord {
   return {
     ...key,
-    mediaType: text(row, 'media_type'),
+    mediaType: textOf(row, 'media_type'),
     size: integer(row, 'size'),
-    verdict: text(row, 'verdict'),
+    verdict: textOf(row, 'verdict'),
     decidedAt: integer(row, 'decided_at'),
   };
 }
@@ -28,8 +23,8 @@ export function verdictOf(row: Row, key: VerdictKey): VerdictRecord {
 export function grantOf(row: Row, key: GrantKey): GrantRecord {
   return {
     ...key,
-    kind: kindOf(text(row, 'kind')),
-    mediaType: text(row, 'media_type'),
+    kind: kindOf(textOf(row, 'kind')),
+    mediaType: textOf(row, 'media_type'),
     size: integer(row, 'size'),
     because: digestOf(row, 'because'),
   };
@@ -43,6 +38,43 @@ export function pinOf(row: Row, repository: Repository, tag: string): PinRecord 
     digest: digestOf(row, 'digest'),
     checkedAt: integer(row, 'checked_at'),
     since: integer(row, 'since'),
+    ...withheldOf(row),
+  };
+}
+
+function withheldOf(row: Row): { readonly withheld?: Withheld } {
+  const written = textOf(row, 'withheld');
+  if (written === '') return {};
+  const value: unknown = JSON.parse(written);
+  if (!isJsonObject(value)) throw new TypeError('expected an object in withheld');
+  const { digest, why, reason, refused } = value;
+  if (typeof why !== 'string' || typeof reason !== 'string' || typeof refused !== 'boolean') {
+    throw new TypeError('expected why, reason and refused in withheld');
+  }
+  const named = digest === undefined ? {} : { digest: parseDigest(digest) };
+  return { withheld: { ...named, why, reason, refused } };
+}
+
+/** @throws {TypeError | SyntaxError} when the row is not of the shape that was written. */
+export function entryOf(row: Row): TagEntry {
+  return {
+    digest: digestOf(row, 'digest'),
+    firstSeen: integer(row, 'first_seen'),
+    ...(row['admitted_at'] === null ? {} : { admittedAt: integer(row, 'admitted_at') }),
+    evidence: textOf(row, 'evidence'),
+    ...(row['signed_at'] === null ? {} : { signedAt: integer(row, 'signed_at') }),
+    ...(row['left_at'] === null ? {} : { leftAt: integer(row, 'left_at') }),
+  };
+}
+
+/** @throws {TypeError | SyntaxError} when the row is not of the shape that was written. */
+export function orderOf(row: Row): TagOrder {
+  const rollback = textOf(row, 'rollback');
+  return {
+    frozen: integer(row, 'frozen') !== 0,
+    ...(textOf(row, 'digest') === '' ? {} : { digest: digestOf(row, 'digest') }),
+    ...(rollback === '' ? {} : { rollback: rollback === '*' ? 'any' : digestOf(row, 'rollback') }),
+    ...(integer(row, 'ask') === 0 ? {} : { ask: true }),
   };
 }
 
@@ -62,7 +94,8 @@ function kindOf(value: string): GrantKind {
   }
 }
 
-function text(row: Row, column: string): string {
+/** @throws {TypeError} for anything but text. */
+export function textOf(row: Row, column: string): string {
   const value = row[column];
   if (typeof value === 'string') return value;
   throw new TypeError(`expected text in ${column}, got ${typeof value}`);

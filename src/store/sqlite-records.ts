@@ -9,13 +9,14 @@ import type {
   GrantKey,
   GrantKind,
   GrantRecord,
-  PinRecord,
   PolicyKey,
   Records,
   VerdictKey,
   VerdictRecord,
 } from './records.ts';
-import { grantOf, pinOf, verdictOf } from './rows.ts';
+import { grantOf, verdictOf } from './rows.ts';
+import { SqliteTags } from './sqlite-tags.ts';
+import type { Arrival, KnownTag, PinRecord, TagEntry, TagKey, TagOrder } from './tag-records.ts';
 
 export interface SqliteRecordsOptions {
   /** Path of the database, created with mode 0600 where there is none; `:memory:` keeps nothing. */
@@ -40,10 +41,9 @@ class SqliteRecords implements Records {
   readonly #grantManifest: StatementSync;
   readonly #grantBlob: StatementSync;
   readonly #openChildren: StatementSync;
-  readonly #pin: StatementSync;
   readonly #putVerdict: StatementSync;
   readonly #putGrant: StatementSync;
-  readonly #putPin: StatementSync;
+  readonly #tags: SqliteTags;
 
   constructor(database: DatabaseSync, file: string) {
     this.#database = database;
@@ -62,18 +62,9 @@ class SqliteRecords implements Records {
            AND policy_key = child.policy_key
        ) LIMIT ?`,
     );
-    this.#pin = database.prepare(
-      'SELECT digest, checked_at, since FROM pins WHERE registry = ? AND path = ? AND tag = ?',
-    );
     this.#putVerdict = database.prepare('REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.#putGrant = database.prepare('REPLACE INTO grants VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
-    this.#putPin = database.prepare(
-      `INSERT INTO pins VALUES (?, ?, ?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET
-         since = CASE WHEN digest = excluded.digest THEN since ELSE excluded.since END,
-         digest = excluded.digest,
-         checked_at = excluded.checked_at`,
-    );
+    this.#tags = new SqliteTags(database);
   }
 
   findVerdict(key: VerdictKey): Promise<VerdictRecord | undefined> {
@@ -107,10 +98,51 @@ class SqliteRecords implements Records {
   }
 
   findPin(repository: Repository, tag: string): Promise<PinRecord | undefined> {
+    return this.#attempt(() => this.#tags.findPin(repository, tag));
+  }
+
+  findHistory(repository: Repository, tag: string): Promise<readonly TagEntry[]> {
+    return this.#attempt(() => this.#tags.findHistory(repository, tag));
+  }
+
+  findOrder(repository: Repository, tag: string): Promise<TagOrder | undefined> {
+    return this.#attempt(() => this.#tags.findOrder(repository, tag));
+  }
+
+  see(key: TagKey, digest: Digest, at: number): Promise<number> {
+    return this.#attempt(() => this.#tags.see(key, digest, at));
+  }
+
+  arrive(arrival: Arrival): Promise<void> {
     return this.#attempt(() => {
-      const row = this.#pin.get(repository.registry, repository.path, tag);
-      return row && pinOf(row, repository, tag);
+      this.#tags.arrive(arrival);
     });
+  }
+
+  asked(key: TagKey): Promise<void> {
+    return this.#attempt(() => {
+      this.#tags.asked(key);
+    });
+  }
+
+  removePin(key: TagKey): Promise<void> {
+    return this.#attempt(() => {
+      this.#tags.removePin(key);
+    });
+  }
+
+  giveOrders(orders: readonly (TagKey & { readonly order: TagOrder })[]): Promise<void> {
+    return this.#attempt(() => {
+      this.#tags.giveOrders(orders);
+    });
+  }
+
+  listTags(): Promise<readonly KnownTag[]> {
+    return this.#attempt(() => this.#tags.listTags());
+  }
+
+  version(): Promise<number> {
+    return this.#attempt(() => this.#tags.version());
   }
 
   record({ verdict, grants, pin }: DecisionRecord): Promise<void> {
@@ -118,7 +150,7 @@ class SqliteRecords implements Records {
       inTransaction(this.#database, () => {
         if (verdict) this.#writeVerdict(verdict);
         for (const grant of grants ?? []) this.#writeGrant(grant);
-        if (pin) this.#writePin(pin);
+        if (pin) this.#tags.writePin(pin);
       });
     });
   }
@@ -149,10 +181,6 @@ class SqliteRecords implements Records {
   }: GrantRecord): void {
     const { registry, path } = repository;
     this.#putGrant.run(registry, path, digest, policyKey, kind, mediaType, size, because);
-  }
-
-  #writePin({ repository, tag, digest, checkedAt, since }: PinRecord): void {
-    this.#putPin.run(repository.registry, repository.path, tag, digest, checkedAt, since);
   }
 
   /** SQLite answers at once; what it throws becomes a rejection like that of any other port. */

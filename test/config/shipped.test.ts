@@ -73,6 +73,7 @@ t.test('there are examples', async (t) => {
     'mirrors.yaml',
     'notation.yaml',
     'own-releases.yaml',
+    'pinned-tags.yaml',
     'private-sigstore.yaml',
     'signatures-elsewhere.yaml',
     'some-without-signatures.yaml',

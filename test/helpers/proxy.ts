@@ -3,11 +3,14 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { request } from 'undici';
 import { createAdmission, type Admission } from '../../src/admission/admission.ts';
+import type { TagMove } from '../../src/admission/tag-moves.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { startRegistryServer } from '../../src/http/server.ts';
 import type { Observer, PullDecision, PullRequest, Serving } from '../../src/http/serving.ts';
 import { parsePolicy, type RuleSpec } from '../../src/policy/rule.ts';
+import type { TagRule } from '../../src/policy/tag-rule.ts';
 import { openDiskBlobStore, type DiskBlobStoreOptions } from '../../src/store/disk-blob-store.ts';
+import type { Records } from '../../src/store/records.ts';
 import { openSqliteRecords } from '../../src/store/sqlite-records.ts';
 import type { FetchBytes } from '../../src/verify/notation/revocation/fetch-bytes.ts';
 import type { RevocationCheck } from '../../src/verify/notation/revocation/revocation.ts';
@@ -20,9 +23,13 @@ import {
   type RegistryUpstreamOptions,
 } from '../../src/upstream/registry-upstream.ts';
 import { testCertificate } from './fake-registry.ts';
+import { TAG_RULE } from './tag-rule.ts';
 
 /** A rule without what every rule has. */
-export type TestRule = Partial<RuleSpec> & { readonly match: readonly string[] };
+export type TestRule = Partial<Omit<RuleSpec, 'tags'>> & {
+  readonly match: readonly string[];
+  readonly tags?: Partial<TagRule>;
+};
 
 export interface ProxyOptions {
   /** Fake registries by upstream name; the first is the default. */
@@ -61,6 +68,10 @@ export interface Proxy {
   readonly admission: Admission;
   readonly pulls: readonly (PullRequest & PullDecision)[];
   readonly mismatches: readonly string[];
+  /** Of tags, as they are told. */
+  readonly moves: readonly TagMove[];
+  /** To look into, and to write into as another process would: what is in memory is then forgotten. */
+  readonly records: Records;
   /** Milliseconds since the epoch; tests turn it. */
   now: number;
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<Answer>;
@@ -77,6 +88,7 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
   const path = options.path ?? t.testdir();
   const pulls: (PullRequest & PullDecision)[] = [];
   const mismatches: string[] = [];
+  const moves: TagMove[] = [];
   let now = Date.UTC(2026, 0, 1);
   const connect = (name: string, { url }: { readonly url: string }) =>
     createRegistryUpstream({
@@ -104,9 +116,9 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
     const trustRoots = new Map(roots.map((root) => [root.name, root]));
     const rules = policies.map((rule, index) => ({
       name: `rule ${index + 1}`,
-      tags: { refresh: 60_000, maxStale: 3_600_000 },
       mode: 'enforce' as const,
       ...rule,
+      tags: { ...TAG_RULE, ...rule.tags },
     }));
     const policy = parsePolicy(rules, trustRoots);
     const admission = createAdmission({
@@ -116,6 +128,7 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
       blobs,
       records,
       clock: () => now,
+      onTagMove: (move) => moves.push(move),
       logger: quiet,
       revocation:
         options.revocation ??
@@ -179,6 +192,8 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
     },
     pulls,
     mismatches,
+    moves,
+    records,
     get now() {
       return now;
     },

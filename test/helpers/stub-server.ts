@@ -29,6 +29,7 @@ export async function startStub(t: Test, options: StubOptions = {}): Promise<Reg
     prefetch: () => undefined,
     findReferrers: async () => [],
     admitTagList: () => undefined,
+    forgetTags: () => undefined,
     ...options.admission,
   };
   const origins = options.origins ?? new Map<string, Origin>();

@@ -10,6 +10,7 @@ const table: Readonly<Record<RefusalCode, string>> = {
   'no-rule': '403 DENIED',
   rejected: '403 DENIED',
   'not-admitted': '403 DENIED',
+  'tag-held': '403 DENIED',
   'invalid-manifest': '403 DENIED',
   'too-large': '403 DENIED',
   'outside-graph': '403 DENIED',

@@ -15,6 +15,7 @@ t.test('every counter appears under its name and labels', async (t) => {
   metrics.blobBytesServed('cache', 24);
   metrics.digestMismatch('ghcr.io');
   metrics.blobUnkept();
+  metrics.tagMove({ rule: 'releases', outcome: 'held', why: 'rollback' });
   metrics.logLinesDropped(7);
   const text = await metrics.render();
   for (const line of [
@@ -25,6 +26,7 @@ t.test('every counter appears under its name and labels', async (t) => {
     'countersign_blob_bytes_served_total{source="cache"} 1024',
     'countersign_digest_mismatch_total{upstream="ghcr.io"} 1',
     'countersign_blobs_unkept_total 1',
+    'countersign_tag_moves_total{rule="releases",outcome="held",why="rollback"} 1',
     'countersign_log_lines_dropped_total 7',
   ]) {
     t.ok(text.split('\n').includes(line), line);

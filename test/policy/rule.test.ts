@@ -14,6 +14,7 @@ import type {
   RequirementSpec,
   SigstoreSpec,
 } from '../../src/policy/requirement-spec.ts';
+import { TAG_RULE } from '../helpers/tag-rule.ts';
 
 const root = (id: string, ...fingerprints: string[]): TrustRootFacts => ({
   id,
@@ -39,7 +40,7 @@ const BASE: RuleSpec = {
   name: 'releases',
   match: ['ghcr.io/**'],
   require: key('a'),
-  tags: { refresh: 1, maxStale: 2 },
+  tags: TAG_RULE,
   mode: 'enforce',
 };
 
@@ -179,7 +180,7 @@ t.test('the key stays while nothing changes that a decision rests on', (t) => {
   const key = keyOf({});
   t.equal(keyOf({ name: 'another' }), key);
   t.equal(keyOf({ match: ['**'] }), key);
-  t.equal(keyOf({ tags: { refresh: 9, maxStale: 9 } }), key);
+  t.equal(keyOf({ tags: { ...TAG_RULE, refresh: 9, onMove: 'hold' } }), key);
   t.equal(
     keyOf({}, new Map([...ROOTS, ['b', root('another id')]])),
     key,

@@ -2,13 +2,8 @@
 import t, { type Test } from 'tap';
 import { digestOf } from '../../src/oci/digest.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
-import type {
-  GrantKind,
-  GrantRecord,
-  PinRecord,
-  Records,
-  VerdictRecord,
-} from '../../src/store/records.ts';
+import type { GrantKind, GrantRecord, Records, VerdictRecord } from '../../src/store/records.ts';
+import type { PinRecord } from '../../src/store/tag-records.ts';
 
 const repository = parseRepository('docker.io', 'library/alpine');
 const digest = digestOf(Buffer.from('manifest'));

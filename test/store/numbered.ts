@@ -1,6 +1,7 @@
 /** Blobs and decisions by number, the same in every process. */
 import { parseRepository } from '../../src/oci/reference.ts';
-import type { GrantRecord, PinRecord, VerdictRecord } from '../../src/store/records.ts';
+import type { GrantRecord, VerdictRecord } from '../../src/store/records.ts';
+import type { PinRecord } from '../../src/store/tag-records.ts';
 import { someContent, type Content } from './sources.ts';
 
 const repository = parseRepository('registry.example', 'some/image');

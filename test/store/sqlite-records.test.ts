@@ -5,12 +5,16 @@ import t from 'tap';
 import { digestOf } from '../../src/oci/digest.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
 import { openSqliteRecords } from '../../src/store/sqlite-records.ts';
+import { RECORDS_STEPS, migrate } from '../../src/store/migrations.ts';
 import { recordsConformance } from '../ports/records.ts';
+import { tagRecordsConformance } from '../ports/tag-records.ts';
 
 recordsConformance('sqlite in memory', () => openSqliteRecords({ file: ':memory:' }));
 recordsConformance('sqlite in a file', (t) => {
   return openSqliteRecords({ file: join(t.testdir(), 'records.db') });
 });
+
+tagRecordsConformance('sqlite', () => openSqliteRecords({ file: ':memory:' }));
 
 const repository = parseRepository('docker.io', 'library/alpine');
 const pin = {
@@ -105,4 +109,63 @@ t.test('a database damaged in the middle is an error that says what to do', asyn
     openSqliteRecords({ file }).then((opened) => opened.findPin(repository, 'latest')),
     { code: 'not-a-database', message: /records\.db/ },
   );
+});
+
+t.test('a database of before keeps its pins, and each begins a history', async (t) => {
+  const file = join(t.testdir(), 'records.db');
+  const before = new DatabaseSync(file);
+  migrate(before, file, RECORDS_STEPS.slice(0, 1));
+  before
+    .prepare('INSERT INTO pins VALUES (?, ?, ?, ?, ?, ?)')
+    .run(repository.registry, repository.path, pin.tag, pin.digest, pin.checkedAt, pin.since);
+  before.close();
+  const records = await openSqliteRecords({ file });
+  t.teardown(() => records.close());
+  t.strictSame(await records.findPin(repository, 'latest'), pin);
+  t.strictSame(await records.findHistory(repository, 'latest'), [
+    { digest: pin.digest, firstSeen: pin.since, admittedAt: pin.since, evidence: '' },
+  ]);
+  t.equal(await records.findOrder(repository, 'latest'), undefined);
+});
+
+t.test('the version changes with what another connection wrote, and not by itself', async (t) => {
+  const file = join(t.testdir(), 'records.db');
+  const records = await openSqliteRecords({ file });
+  const other = await openSqliteRecords({ file });
+  t.teardown(() => Promise.all([records.close(), other.close()]));
+  const first = await records.version();
+  await records.record({ pin });
+  t.equal(await records.version(), first);
+  await other.giveOrders([{ repository, tag: 'latest', order: { frozen: true } }]);
+  t.not(await records.version(), first);
+});
+
+t.test('a history that was changed by hand into something else is an error', async (t) => {
+  const changes = [
+    `UPDATE tag_history SET digest = 'sha256:short'`,
+    'UPDATE tag_history SET first_seen = -1',
+    `UPDATE tag_orders SET rollback = 'x'`,
+    `UPDATE pins SET withheld = '[]'`,
+    `UPDATE pins SET withheld = '{"why":1}'`,
+  ];
+  for (const change of changes) {
+    const file = join(t.testdir(), 'records.db');
+    const records = await openSqliteRecords({ file });
+    const arrival = { pin, at: 1, evidence: '', leaves: true, usesRollback: false };
+    await records.arrive(arrival);
+    await records.giveOrders([{ repository, tag: pin.tag, order: { frozen: true } }]);
+    const database = new DatabaseSync(file);
+    database.exec(change);
+    database.close();
+    await t.rejects(
+      Promise.all([
+        records.findPin(repository, pin.tag),
+        records.findHistory(repository, pin.tag),
+        records.findOrder(repository, pin.tag),
+      ]),
+      { name: 'StoreError' },
+      change,
+    );
+    await records.close();
+  }
 });
