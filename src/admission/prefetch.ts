@@ -14,16 +14,20 @@ export interface Prefetch {
   begin(reference: Reference, decision: Decision): void;
 }
 
+export interface PrefetchParts {
+  readonly admitBlob: (repository: Repository, digest: Digest) => Promise<GrantedBlob | Refused>;
+  /** Whether its upstream may be asked what nobody waits for. */
+  readonly hasRoom: (repository: Repository) => boolean;
+}
+
 /** At most `limit` blobs at a time; 0 for none. Each under its grant, as if a client had asked for it. */
-export function createPrefetch(
-  limit: number,
-  admitBlob: (repository: Repository, digest: Digest) => Promise<GrantedBlob | Refused>,
-): Prefetch {
+export function createPrefetch(limit: number, { admitBlob, hasRoom }: PrefetchParts): Prefetch {
   const begun = new LRUCache<Digest, true>(atMost(PREFETCH_MEMORY));
   const waiting: (readonly [Repository, Digest])[] = [];
   let running = 0;
 
   async function fetch(repository: Repository, digest: Digest): Promise<void> {
+    if (!hasRoom(repository)) return;
     const blob = await admitBlob(repository, digest);
     if (blob.outcome === 'granted') await arrive(await blob.open());
   }

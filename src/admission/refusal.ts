@@ -16,7 +16,8 @@ interface Facts {
   readonly digest?: Digest | undefined;
   readonly rule?: Rule | undefined;
   readonly verdict?: Verdict | undefined;
-  readonly retryAfter?: number | undefined;
+  /** Seconds; null where asking again is of no use. */
+  readonly retryAfter?: number | null | undefined;
 }
 
 /** Refusals in which the rule had its say; the others are the upstream's doing. */
@@ -66,7 +67,10 @@ export function refuse(
     : ruled
       ? `is refused by rule "${ruleName}"`
       : (STATES[code] ?? 'is refused');
-  const retryAfter = isUndetermined(code) ? (facts.retryAfter ?? RETRY_AFTER) : undefined;
+  const retryAfter =
+    isUndetermined(code) && facts.retryAfter !== null
+      ? (facts.retryAfter ?? RETRY_AFTER)
+      : undefined;
   return {
     outcome: 'refused',
     code,

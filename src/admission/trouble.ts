@@ -21,6 +21,7 @@ const CODES: Readonly<Record<UpstreamErrorCode, RefusalCode>> = {
   'digest-mismatch': 'digest-mismatch',
   'bad-response': 'unreachable',
   'refused-target': 'unreachable',
+  offline: 'unreachable',
 };
 
 const ADVICE: Partial<Readonly<Record<RefusalCode, string>>> = {
@@ -34,20 +35,30 @@ const ADVICE: Partial<Readonly<Record<RefusalCode, string>>> = {
 export function refuseForUpstream(asked: string, error: unknown, rule: Rule): Refused {
   if (!isUpstreamError(error)) throw error;
   const code = CODES[error.code];
-  return refuse(code, asked, [error.message], ADVICE[code] ?? '', {
+  const isOffline = error.code === 'offline';
+  return refuse(code, asked, [error.message], isOffline ? OFFLINE : (ADVICE[code] ?? ''), {
     ...(code === 'absent' ? {} : { rule }),
-    retryAfter: error.retryAfter,
+    // Waiting does not help there.
+    retryAfter: isOffline ? null : error.retryAfter,
   });
 }
 
+const OFFLINE =
+  'Only what was pulled through this proxy before is served; see offline in the configuration.';
+
+const OUTAGES: ReadonlySet<UpstreamErrorCode> = new Set([
+  'unreachable',
+  'timeout',
+  'aborted',
+  'rate-limited',
+  'unauthorized',
+  'bad-response',
+  'offline',
+]);
+
 /** Errors that mean "the upstream did not answer", so an earlier answer of it may stand in. */
 export function isOutage(error: unknown): boolean {
-  return (
-    isUpstreamError(error) &&
-    ['unreachable', 'timeout', 'aborted', 'rate-limited', 'unauthorized', 'bad-response'].includes(
-      error.code,
-    )
-  );
+  return isUpstreamError(error) && OUTAGES.has(error.code);
 }
 
 /** What a failed look for signatures means: something that cannot be taken, or a place that could not be seen. */

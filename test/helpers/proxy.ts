@@ -91,7 +91,11 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
     });
   const upstreams = new Map(
     Object.entries(options.upstreams).map(([name, registry]) => {
-      const mirrors = options.mirrors?.map((mirror) => connect(`mirror of ${name}`, mirror)) ?? [];
+      const mirrors = (options.mirrors ?? []).map((mirror) => ({
+        place: connect(`mirror of ${name}`, mirror),
+        isPreferred: false,
+        knowsTags: false,
+      }));
       const upstream = connect(name, registry);
       return [name, mirrors.length === 0 ? upstream : mirrorUpstream(upstream, mirrors, quiet)];
     }),

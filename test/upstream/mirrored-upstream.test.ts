@@ -93,7 +93,8 @@ function mirrored(behaviours: readonly (Behaviour | undefined)[]) {
   );
   if (upstream === undefined) throw new Error('expected an upstream');
   const logger = { warn: (details: object) => void warned.push(JSON.stringify(details)) };
-  return { asked, warned, both: mirrorUpstream(upstream, mirrors, logger) };
+  const others = mirrors.map((other) => ({ place: other, isPreferred: false, knowsTags: false }));
+  return { asked, warned, both: mirrorUpstream(upstream, others, logger) };
 }
 
 /** As a fill does: opens again where it broke, under one signal, until all is there. */
