@@ -25,9 +25,9 @@ export interface UpstreamConfig extends PlaceConfig {
 }
 
 export interface MirrorConfig extends PlaceConfig {
-  /** Asked before the upstream, and not only when it fails. */
+  /** Asked before the upstream for what a digest names, and not only when it fails. */
   readonly preferred: boolean;
-  /** Asked for what tags mean and what refers to a digest, too. */
+  /** Asked what tags mean and what refers to a digest too, when the upstream fails. */
   readonly tags: boolean;
 }
 

@@ -1,5 +1,6 @@
 /** An upstream with mirrors: what a digest names proves itself, so it may come from elsewhere when the upstream fails. */
 import type { Logger } from 'pino';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
 import type { RegistryUpstream } from './registry-upstream.ts';
 import {
@@ -29,10 +30,10 @@ interface Found<T> {
 
 /**
  * Asks preferred mirrors, then the upstream, then the other mirrors, each in turn where those before it fail; for what a
- * digest names. What a tag means and what refers to a digest is asked only of mirrors of which the operator says that
- * they know; tag lists are the upstream's alone. A blob that broke off goes on from the next place when it is opened
- * again under the same signal. What is thrown in the end is the upstream's own error, which then says of each mirror too
- * why it did not help.
+ * digest names. What a tag means and what refers to a digest is the upstream's word, for which only mirrors stand in of
+ * which the operator says that they know, and only with something to say; tag lists are the upstream's alone. A blob that
+ * broke off goes on from the next place when it is opened again under the same signal. What is thrown in the end is the
+ * upstream's own error, which then says of each mirror too why it did not help.
  * @param mirrors are taken over: they are closed with this one.
  */
 export function mirrorUpstream(
@@ -49,18 +50,22 @@ export function mirrorUpstream(
   /** Where to begin, for an undertaking that a place has let down: the signal is what all its requests share. */
   const nextPlaces = new WeakMap<AbortSignal, number>();
 
+  const knowing = [own, ...mirrors.filter(({ knowsTags }) => knowsTags)];
+
+  function placesFor(signal: AbortSignal | undefined): readonly Mirror[] {
+    const first = signal === undefined ? 0 : (nextPlaces.get(signal) ?? 0);
+    return [...places.slice(first), ...places.slice(0, first)];
+  }
+
   async function inTurn<T>(
     signal: AbortSignal | undefined,
     ask: (place: RegistryUpstream) => Promise<T>,
-    mayAnswer: (mirror: Mirror) => boolean = () => true,
+    order: readonly Mirror[] = placesFor(signal),
   ): Promise<Found<T>> {
-    const first = signal === undefined ? 0 : (nextPlaces.get(signal) ?? 0);
-    const order = [...places.entries()];
     const failures = new Map<Mirror, UpstreamError>();
-    for (const [at, mirror] of [...order.slice(first), ...order.slice(0, first)]) {
-      if (!mayAnswer(mirror)) continue;
+    for (const mirror of order) {
       try {
-        return { value: await ask(mirror.place), at };
+        return { value: await ask(mirror.place), at: places.indexOf(mirror) };
       } catch (error) {
         if (!(error instanceof UpstreamError) || signal?.aborted === true) throw error;
         if (mirror === own && ANSWERS.has(error.code)) throw error;
@@ -77,7 +82,18 @@ export function mirrorUpstream(
     signal: AbortSignal | undefined,
     ask: (place: RegistryUpstream) => Promise<T>,
   ): Promise<T> {
-    return (await inTurn(signal, ask, ({ knowsTags }) => knowsTags)).value;
+    return (await inTurn(signal, ask, knowing)).value;
+  }
+
+  /** Nobody who lists nothing for want of what he was to copy says that there is nothing. */
+  async function listAt(
+    place: RegistryUpstream,
+    ...[path, digest, options]: Parameters<RegistryUpstream['referrers']>
+  ): Promise<readonly Descriptor[] | undefined> {
+    const listed = await place.referrers(path, digest, options);
+    if (place === upstream || (listed !== undefined && listed.length > 0)) return listed;
+    const what = `referrers from ${place.url.host} (${place.name})`;
+    throw new UpstreamError('not-found', `${what}: expected some, got none`);
   }
 
   function warn(place: RegistryUpstream, { code, message, isUnasked }: UpstreamError): void {
@@ -119,7 +135,7 @@ export function mirrorUpstream(
     resolve: (path, tag, options) =>
       ofTags(options?.signal, (place) => place.resolve(path, tag, options)),
     referrers: (path, digest, options) =>
-      ofTags(options?.signal, (place) => place.referrers(path, digest, options)),
+      ofTags(options?.signal, (place) => listAt(place, path, digest, options)),
     async fetchManifest(path, reference, options) {
       const ask = (place: RegistryUpstream) => place.fetchManifest(path, reference, options);
       if (!isDigest(reference)) return ofTags(options?.signal, ask);
