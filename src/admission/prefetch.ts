@@ -49,6 +49,7 @@ export function createPrefetch(limit: number, { admitBlob, hasRoom }: PrefetchPa
   return {
     begin(reference, decision) {
       if (limit === 0 || decision.outcome !== 'admitted' || begun.has(decision.digest)) return;
+      if (!hasRoom(reference.repository)) return;
       begun.set(decision.digest, true);
       const { bytes, mediaType, verdict } = decision;
       // What only audit mode lets through is not worth asking for before somebody does, nor is what is attached.

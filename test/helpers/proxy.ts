@@ -102,7 +102,7 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
     };
     if (spared === undefined) return createRegistryUpstream(upstreamOptions);
     const clock = (): number => now;
-    const place = { ...upstreamOptions, clock, random: () => 0, circuit: spared };
+    const place = { ...upstreamOptions, logger: quiet, clock, random: () => 0, circuit: spared };
     return rememberAbsences(createSparedUpstream(place), { clock, identity: async () => '' });
   };
   const upstreams = new Map(

@@ -13,7 +13,7 @@ function open(luck = 1) {
   const registry = scriptUpstream();
   const clock = { now: 1_000_000 };
   const lines: object[] = [];
-  const log = (details: object, message: string) => void lines.push({ ...details, message });
+  const log = (details: object, message?: string) => void lines.push({ ...details, message });
   const breaking = breakCircuit(registry, {
     logger: { info: log, warn: log },
     clock: () => clock.now,
@@ -93,13 +93,13 @@ t.test('after its rest one question tries it, and the others are told without', 
   await fail(t, opened, 1);
   t.equal(registry.asked.length, 3);
   clock.now += 1;
-  const { promise, resolve } = Promise.withResolvers<void>();
+  const { promise, resolve } = Promise.withResolvers<undefined>();
   registry.script = () => promise;
   const trial = breaking.resolve('a', 'v1');
   await fail(t, opened, 5);
   t.equal((await expectFailure(t, breaking.openBlob('a', digest), 'unreachable')).retryAfter, 1);
   t.equal(registry.asked.length, 4);
-  resolve();
+  resolve(undefined);
   t.equal((await trial).digest, digest);
   t.equal(breaking.isOpen, false);
   await breaking.resolve('a', 'v1');
@@ -234,8 +234,8 @@ t.test(
   async (t) => {
     const opened = open();
     const { registry, breaking, lines } = opened;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const late = Promise.withResolvers<void>();
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const late = Promise.withResolvers<undefined>();
     registry.script = (asked) => {
       if (asked.includes('late')) return late.promise;
       return promise.then(() => {
@@ -244,11 +244,11 @@ t.test(
     };
     const lateAnswer = breaking.resolve('late', 'v1');
     const together = Array.from({ length: 10 }, () => breaking.resolve('a', 'v1'));
-    resolve();
+    resolve(undefined);
     await Promise.allSettled(together);
     t.equal(lines.length, 1);
     t.equal(breaking.isOpen, true);
-    late.resolve();
+    late.resolve(undefined);
     await lateAnswer;
     t.equal(breaking.isOpen, false);
   },

@@ -70,7 +70,7 @@ function open({ luck = 0 } = {}) {
   const registry = scriptUpstream();
   const clock = { now: 1_000_000 };
   const lines: object[] = [];
-  const log = (details: object, message: string) => void lines.push({ ...details, message });
+  const log = (details: object, message?: string) => void lines.push({ ...details, message });
   const state = { isLow: false };
   const keeping = keepLimits(registry, {
     logger: { info: log, warn: log },
