@@ -27,7 +27,6 @@ export function createPrefetch(limit: number, { admitBlob, hasRoom }: PrefetchPa
   let running = 0;
 
   async function fetch(repository: Repository, digest: Digest): Promise<void> {
-    if (!hasRoom(repository)) return;
     const blob = await admitBlob(repository, digest);
     if (blob.outcome === 'granted') await arrive(await blob.open());
   }

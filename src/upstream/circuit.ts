@@ -44,11 +44,6 @@ export class Circuit {
     return this.#rest !== undefined;
   }
 
-  /** Whether it says no more than a new one would. */
-  get isUntouched(): boolean {
-    return this.#rest === undefined && this.#failures === 0;
-  }
-
   /** Why nobody is let through now; undefined where somebody is. */
   findRest(): Rest | undefined {
     if (this.#rest === undefined) return undefined;

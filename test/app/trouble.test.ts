@@ -120,6 +120,8 @@ t.test('a dead upstream is not asked by those who pull what is not here', async 
     /is not asked for another 5 s after 3 failures in a row.*connection lost/,
   );
   t.equal(headers['retry-after'], '5');
+  t.equal(told(await get('tags/list')), '503 UNAVAILABLE');
+  t.equal(registry.requests.length, CIRCUIT.failures, 'nor for a list of tags');
   heal();
   proxy.now += 4_999;
   t.equal(told(await get('manifests/v1')), '503 UNAVAILABLE');

@@ -378,3 +378,17 @@ t.test('what a mirror does not have is not held to be nowhere', async (t) => {
   await expectFailure(t, answered.both.resolve('a/b', 'v1'), 'not-found');
   t.strictSame(answered.asked, ['upstream resolve']);
 });
+
+t.test('a place that is left alone is passed over without a word', async (t) => {
+  const { both, asked, warned } = mirrored([
+    {
+      open: () => {
+        throw new UpstreamError('timeout', 'not asked for another 5 s', { isUnasked: true });
+      },
+    },
+    {},
+  ]);
+  t.same(await readAll((await both.openBlob('a/b', digest)).body), bytes);
+  t.strictSame(asked, ['upstream 0', 'mirror1 0']);
+  t.strictSame(warned, []);
+});
