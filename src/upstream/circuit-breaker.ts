@@ -172,12 +172,10 @@ function lessonOf(
     case 'aborted':
       // A caller's deadline is the upstream's silence; a caller who went away is not.
       return isDeadline(signal) ? { of: 'repository', weight: 1, error } : { of: 'nothing' };
-    case 'timeout': {
+    case 'timeout':
+      // 408 is an answer of sorts, and cost nobody any time.
       if (status !== undefined) return { of: 'repository', weight: 1, error };
-      const of =
-        side === 'manifests' && NO_CONNECTION.has(errorCode(cause)) ? 'place' : 'repository';
-      return { of, weight: all, error };
-    }
+      return { ...timeoutLesson(errorCode(cause), side, all), error };
     case 'unreachable':
       // Who has the blobs may be another host.
       return {
@@ -195,7 +193,23 @@ function lessonOf(
   }
 }
 
-const NO_CONNECTION = new Set(['ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT']);
+/** @param all as many failures as it takes. */
+function timeoutLesson(
+  cause: string,
+  side: Side,
+  all: number,
+): { readonly of: 'place' | 'repository'; readonly weight: number } {
+  const of = side === 'manifests' ? 'place' : 'repository';
+  switch (cause) {
+    case 'UND_ERR_CONNECT_TIMEOUT':
+      return { of, weight: all };
+    case 'ETIMEDOUT':
+      // One of several addresses did not answer within a moment, and the others were no better.
+      return { of, weight: 1 };
+    default:
+      return { of: 'repository', weight: all };
+  }
+}
 
 function isDeadline(signal: AbortSignal | undefined): boolean {
   const reason: unknown = signal?.reason;

@@ -21,6 +21,7 @@ const PASSING_ERRORS = new Set([
   'ENETDOWN',
   'ENETUNREACH',
   'EPIPE',
+  'ETIMEDOUT',
   'UND_ERR_SOCKET',
 ]);
 

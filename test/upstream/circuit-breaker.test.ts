@@ -182,8 +182,11 @@ t.test('one timeout is enough', async (t) => {
   t.equal(error.retryAfter, 4);
   t.equal(registry.asked.length, 1);
   await breaking.resolve('other', 'v1');
-  const cause = Object.assign(new Error('connect'), { code: 'UND_ERR_CONNECT_TIMEOUT' });
-  registry.script = failing('timeout', { cause });
+  const caused = (code: string) => ({ cause: Object.assign(new Error('connect'), { code }) });
+  registry.script = failing('timeout', caused('ETIMEDOUT'));
+  await t.rejects(breaking.resolve('other', 'v1'));
+  t.equal(breaking.isOpen, false, 'one of several addresses is not yet all of them');
+  registry.script = failing('timeout', caused('UND_ERR_CONNECT_TIMEOUT'));
   await t.rejects(breaking.resolve('other', 'v1'));
   t.equal(breaking.isOpen, true, 'no connection is everybody’s trouble');
 });

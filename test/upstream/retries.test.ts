@@ -180,6 +180,28 @@ t.test('an upstream that says nothing is a timeout', async (t) => {
   t.equal(registry.requests.length, 1);
 });
 
+t.test('a connection that is not made in time is not tried again', async (t) => {
+  let lookups = 0;
+  // A socket that waits for a lookup keeps no process alive.
+  const alive = setInterval(() => undefined, 1_000);
+  t.teardown(() => {
+    clearInterval(alive);
+  });
+  const upstream = openUpstream(
+    t,
+    { url: 'http://nowhere.test:5000' },
+    {
+      timeouts: { connect: 30 },
+      // It never says where that is.
+      lookup: () => {
+        lookups += 1;
+      },
+    },
+  );
+  await expectFailure(t, upstream.fetchManifest(REPOSITORY, 'v1'), 'timeout');
+  t.equal(lookups, 1);
+});
+
 t.test('Retry-After is seconds or a date, within bounds', (t) => {
   const now = Date.UTC(2026, 0, 1, 12, 0, 0);
   t.equal(parseRetryAfter('120', now), 120);
