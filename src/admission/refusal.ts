@@ -18,6 +18,8 @@ interface Facts {
   readonly verdict?: Verdict | undefined;
   /** Seconds; null where asking again is of no use. */
   readonly retryAfter?: number | null | undefined;
+  /** For the reason phrase, in the place of what the code alone says. */
+  readonly phrase?: string;
 }
 
 /** Refusals in which the rule had its say; the others are the upstream's doing. */
@@ -75,7 +77,7 @@ export function refuse(
     outcome: 'refused',
     code,
     message: `${subject} ${state}: ${why.join('; ')}. ${advice}`.trim(),
-    phrase: `${PHRASES[code] ?? why[0] ?? code}${ruled ? ` (rule ${ruleName})` : ''}`,
+    phrase: `${facts.phrase ?? PHRASES[code] ?? why[0] ?? code}${ruled ? ` (rule ${ruleName})` : ''}`,
     reasons: why,
     source: 'fresh',
     ...(digest === undefined ? {} : { digest }),

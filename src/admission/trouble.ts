@@ -35,12 +35,14 @@ const ADVICE: Partial<Readonly<Record<RefusalCode, string>>> = {
 export function refuseForUpstream(asked: string, error: unknown, rule: Rule): Refused {
   if (!isUpstreamError(error)) throw error;
   const code = CODES[error.code];
-  const isOffline = error.code === 'offline';
-  return refuse(code, asked, [error.message], isOffline ? OFFLINE : (ADVICE[code] ?? ''), {
-    ...(code === 'absent' ? {} : { rule }),
+  const { message, retryAfter } = error;
+  if (error.code === 'offline') {
     // Waiting does not help there.
-    retryAfter: isOffline ? null : error.retryAfter,
-  });
+    const facts = { rule, retryAfter: null, phrase: 'the upstream is configured offline' };
+    return refuse(code, asked, [message], OFFLINE, facts);
+  }
+  const facts = { ...(code === 'absent' ? {} : { rule }), retryAfter };
+  return refuse(code, asked, [message], ADVICE[code] ?? '', facts);
 }
 
 const OFFLINE =

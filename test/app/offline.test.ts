@@ -151,6 +151,9 @@ for (const [which, more, upstream] of [
       );
       t.equal(headers['retry-after'], undefined, 'waiting does not help');
     }
+    const head = await request(`${app.url}/v2/lab.local/${TEAM}/manifests/v2`, { method: 'HEAD' });
+    await head.body.dump();
+    t.match(head.statusText, /by countersign: the upstream is configured offline$/);
     t.equal((await get('tags/list')).status, 503);
     t.equal((await get(`referrers/${pulled.digest}`)).status, 503);
     t.equal((await get('manifests/v1', 'theirs/app')).status, 503);
