@@ -202,7 +202,10 @@ function isCurrent({ since, until }: Kept, now: number): boolean {
 /** Milliseconds for which a decision may answer again. */
 function memorySpan(decision: Decision, { refresh }: { readonly refresh: number }): number {
   if (decision.outcome === 'refused') {
-    return isUndetermined(decision.code) || decision.code === 'absent' ? 0 : REFUSAL_MEMORY;
+    const { code } = decision;
+    // What the upstream says of itself is the upstream's to remember, until the credentials change for instance.
+    const isItsWord = code === 'absent' || code === 'upstream-refused';
+    return isUndetermined(code) || isItsWord ? 0 : REFUSAL_MEMORY;
   }
   if (decision.fleeting === true) return REFUSAL_MEMORY;
   return decision.verdict.outcome === 'admitted' ? Number.POSITIVE_INFINITY : refresh;

@@ -24,8 +24,11 @@ export interface BreakingUpstream extends RegistryUpstream {
   readonly openRepositories: number;
 }
 
-/** What is asked: a registry keeps blobs elsewhere, and may have lost the one and not the other. */
-type Side = 'manifests' | 'blobs';
+/**
+ * What is asked, of which each fails for itself: a registry keeps blobs elsewhere, and there are some that answer 5xx to
+ * every question for referrers.
+ */
+type Side = 'manifests' | 'referrers' | 'blobs';
 
 /** What a question told of who was asked. */
 type Lesson =
@@ -130,7 +133,7 @@ export function breakCircuit(
         upstream.fetchManifest(path, reference, fetch),
       ),
     referrers: (path, digest, fetch) =>
-      through('manifests', path, fetch?.signal, () => upstream.referrers(path, digest, fetch)),
+      through('referrers', path, fetch?.signal, () => upstream.referrers(path, digest, fetch)),
     openBlob: (path, digest, blob) =>
       through('blobs', path, blob?.signal, () => upstream.openBlob(path, digest, blob)),
     close: () => upstream.close(),
@@ -179,7 +182,7 @@ function lessonOf(
     case 'unreachable':
       // Who has the blobs may be another host.
       return {
-        of: status === undefined && side === 'manifests' ? 'place' : 'repository',
+        of: status === undefined && side !== 'blobs' ? 'place' : 'repository',
         weight: 1,
         error,
       };
@@ -199,7 +202,7 @@ function timeoutLesson(
   side: Side,
   all: number,
 ): { readonly of: 'place' | 'repository'; readonly weight: number } {
-  const of = side === 'manifests' ? 'place' : 'repository';
+  const of = side === 'blobs' ? 'repository' : 'place';
   switch (cause) {
     case 'UND_ERR_CONNECT_TIMEOUT':
       return { of, weight: all };

@@ -174,6 +174,22 @@ t.test('blobs that cannot be had leave the registry alone in nothing else', asyn
   await breaking.fetchManifest('a', digest);
 });
 
+t.test(
+  'a registry that fails at every question for referrers is asked for manifests',
+  async (t) => {
+    const { registry, breaking } = open();
+    registry.script = failing('unreachable', { status: 500, only: /^REFERRERS/ });
+    for (let time = 0; time < 5; time++) await t.rejects(breaking.referrers('a', digest));
+    t.equal(registry.asked.length, 3);
+    await breaking.resolve('a', 'v1');
+    await breaking.fetchManifest('a', digest);
+    t.equal(breaking.openRepositories, 1);
+    registry.script = dead;
+    for (let time = 0; time < 3; time++) await t.rejects(breaking.referrers('b', digest));
+    t.equal(breaking.isOpen, true, 'no connection is everybody’s trouble');
+  },
+);
+
 t.test('one timeout is enough', async (t) => {
   const { registry, breaking } = open();
   registry.script = failing('timeout', { only: / slow / });
