@@ -37,7 +37,7 @@ type Lesson =
 
 /**
  * Where nobody answers at the registry's address, the whole of it rests; where a repository is answered with 5xx or
- * silence, only that repository does. Bodies under way are nobody's business here.
+ * silence, only that repository does. A download under way goes on: where it broke off it is taken up again whatever rests.
  */
 export function breakCircuit(
   upstream: RegistryUpstream,
@@ -70,12 +70,10 @@ export function breakCircuit(
     path: string,
     signal: AbortSignal | undefined,
     ask: () => Promise<T>,
+    isUnderWay = false,
   ): Promise<T> {
     const key = `${side} ${path}`;
-    const own = repositories.get(key);
-    const rest = place.findRest() ?? own?.findRest();
-    if (rest !== undefined) throw restingError(upstream, rest);
-    const trials = { place: place.enter(), own: own?.enter() ?? false };
+    const trials = isUnderWay ? { place: false, own: false } : enter(repositories.get(key));
     let lesson: Lesson = { of: 'answer' };
     try {
       return await ask();
@@ -85,6 +83,13 @@ export function breakCircuit(
     } finally {
       learn(lesson, key, trials, () => createCircuit({ repository: path, side }));
     }
+  }
+
+  /** @throws {UpstreamError} where nobody is asked. */
+  function enter(own: Circuit | undefined): { readonly place: boolean; readonly own: boolean } {
+    const rest = place.findRest() ?? own?.findRest();
+    if (rest !== undefined) throw restingError(upstream, rest);
+    return { place: place.enter(), own: own?.enter() ?? false };
   }
 
   function learn(
@@ -134,8 +139,11 @@ export function breakCircuit(
       ),
     referrers: (path, digest, fetch) =>
       through('referrers', path, fetch?.signal, () => upstream.referrers(path, digest, fetch)),
-    openBlob: (path, digest, blob) =>
-      through('blobs', path, blob?.signal, () => upstream.openBlob(path, digest, blob)),
+    openBlob(path, digest, blob) {
+      const isUnderWay = (blob?.offset ?? 0) > 0;
+      const open = () => upstream.openBlob(path, digest, blob);
+      return through('blobs', path, blob?.signal, open, isUnderWay);
+    },
     close: () => upstream.close(),
     hasRoom: () => !place.isOpen && upstream.hasRoom?.() !== false,
     get isOpen() {

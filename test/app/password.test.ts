@@ -1,11 +1,12 @@
-/** A password that was changed at the registry and not here: who notices, and how it heals when the file is corrected. */
+/** What the registry says to the wrong password, or of what is not there yet: who notices, and when it is asked again. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import t from 'tap';
 import { request } from 'undici';
-import { startApp } from '../../src/app.ts';
+import { openVerifier, startApp } from '../../src/app.ts';
 import { inspectRules } from '../../src/app/rules.ts';
+import { parseReference } from '../../src/oci/reference.ts';
 import { createTokenIssuer, type FakeAuth } from '../helpers/fake-registry-auth.ts';
 import { loadText } from '../helpers/config-file.ts';
 import { putImage } from '../helpers/image.ts';
@@ -93,3 +94,28 @@ policies:
     t.strictSame(await get('manifests/v1'), { status: 200, warning: undefined });
   });
 }
+
+t.test('a command that looks for itself remembers no absence', async (t) => {
+  const registry = await openFakeRegistry(t);
+  const signer = createSigner();
+  const config = loadText(
+    t,
+    `
+cache: { path: ${join(t.testdir(), 'cache')} }
+upstreams: { lab.local: { url: "${registry.url}", insecureHttp: true } }
+trustRoots: { release: { publicKeys: [./release.pub] } }
+policies: [{ name: releases, match: lab.local/**, require: { key: { trustRoot: release } } }]
+`,
+    { inspect: inspectRules, files: { 'release.pub': signer.publicPem } },
+  );
+  const verifier = await openVerifier(config, pino({ level: 'silent' }));
+  t.teardown(() => verifier.close());
+  const decide = async (): Promise<string> => {
+    const { decision } = await verifier.decide(parseReference(`lab.local/${TEAM}:v1`));
+    return decision.outcome === 'refused' ? decision.code : decision.outcome;
+  };
+  t.equal(await decide(), 'absent');
+  const { digest } = putImage(registry, TEAM, 'app', { tag: 'v1' });
+  cosign2(registry, TEAM, digest, signer);
+  t.equal(await decide(), 'admitted');
+});

@@ -108,6 +108,18 @@ for (const [what, { fault, refusal, reason }] of Object.entries(troubles)) {
   });
 }
 
+t.test('an upstream that lost everything costs no digest and no fresh pin', async (t) => {
+  const { registry, proxy, signed, get } = await open(t);
+  const app = signed('app', { tag: 'v1' });
+  const whole = ['manifests/v1', `manifests/${app.digest}`, `blobs/${app.layers[0] ?? ''}`];
+  for (const part of whole) t.equal(told(await get(part)), '200');
+  registry.fault(/./, { kind: 'status', status: 404 });
+  registry.clearRequests();
+  proxy.now += REFRESH - 1;
+  for (const part of whole) t.equal(told(await get(part)), '200');
+  t.strictSame(registry.requests, []);
+});
+
 t.test('a dead upstream is not asked by those who pull what is not here', async (t) => {
   const { registry, proxy, signed, get } = await open(t);
   signed('app', { tag: 'v1' });

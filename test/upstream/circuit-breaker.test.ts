@@ -223,6 +223,21 @@ t.test('a deadline of the caller is silence, a caller who went away is not', asy
   await expectFailure(t, breaking.resolve('a', 'v1'), 'timeout');
 });
 
+t.test('a download under way is taken up again whatever rests', async (t) => {
+  const opened = open();
+  const { registry, breaking } = opened;
+  registry.script = dead;
+  await fail(t, opened, 3);
+  for (let time = 0; time < 3; time++)
+    await t.rejects(breaking.openBlob('a', digest, { offset: 1 }));
+  t.equal(registry.asked.length, 6);
+  await t.rejects(breaking.openBlob('a', digest, { offset: 0 }));
+  t.equal(registry.asked.length, 6);
+  registry.script = () => undefined;
+  await breaking.openBlob('a', digest, { offset: 1 });
+  t.equal(breaking.isOpen, false, 'what it brings is an answer');
+});
+
 t.test('who gives up while he tries leaves the trial to the next', async (t) => {
   const opened = open();
   const { registry, breaking, clock } = opened;
