@@ -200,7 +200,7 @@ function lessonOf(
     case 'unauthorized':
       return { of: cause instanceof CredentialsError ? 'nothing' : 'answer' };
     default:
-      return { of: error.isUnasked ? 'nothing' : 'answer' };
+      return { of: 'answer' };
   }
 }
 

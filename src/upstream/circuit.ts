@@ -91,11 +91,15 @@ export class Circuit {
     if (isTrial) this.#isTried = false;
   }
 
-  /** Half of it for sure, half of it by chance: proxies that failed together do not come back together. */
+  /**
+   * Half of it for sure, half of it by chance: proxies that failed together do not come back together. Not sooner than the
+   * upstream asked, within the longest rest.
+   */
   #openFor(error: UpstreamError): number {
     const { limits, clock, random } = this.#options;
     const full = Math.min(limits.firstRest * 2 ** this.#rests, limits.longestRest);
-    const rest = full / 2 + (full / 2) * random();
+    const asked = Math.min((error.retryAfter ?? 0) * 1000, limits.longestRest);
+    const rest = Math.max(full / 2 + (full / 2) * random(), asked);
     this.#rests = Math.min(this.#rests + 1, 32);
     const since = clock();
     this.#rest = { since, until: since + rest, error };

@@ -138,6 +138,19 @@ t.test('after it answered, the first rest is short again', async (t) => {
   await opened.breaking.resolve('a', 'v1');
 });
 
+t.test('nobody is asked sooner than he asked for, within the longest rest', async (t) => {
+  for (const [retryAfter, rest] of [
+    [2, 4],
+    [9, 9],
+    [3_600, 16],
+  ] as const) {
+    const { registry, breaking } = open();
+    registry.script = failing('unreachable', { status: 503, retryAfter });
+    for (let time = 0; time < 3; time++) await t.rejects(breaking.resolve('a', 'v1'));
+    t.equal((await expectFailure(t, breaking.resolve('a', 'v1'), 'unreachable')).retryAfter, rest);
+  }
+});
+
 t.test('half of the rest is left to chance', async (t) => {
   const opened = open(0);
   opened.registry.script = dead;
@@ -145,6 +158,57 @@ t.test('half of the rest is left to chance', async (t) => {
   opened.clock.now += 2_000;
   opened.registry.script = () => undefined;
   await opened.breaking.resolve('a', 'v1');
+});
+
+t.test('5xx proves that somebody is there', async (t) => {
+  const opened = open();
+  const { registry, breaking, clock } = opened;
+  registry.script = dead;
+  await fail(t, opened, 2);
+  registry.script = broken;
+  await fail(t, opened, 1, 'bad');
+  registry.script = dead;
+  await fail(t, opened, 2);
+  t.equal(breaking.isOpen, false);
+  await fail(t, opened, 1);
+  t.equal(breaking.isOpen, true);
+  clock.now += 4_000;
+  registry.script = broken;
+  await fail(t, opened, 1, 'bad');
+  t.equal(breaking.isOpen, false, 'also to who tries');
+});
+
+t.test('silence is no answer to who tries', async (t) => {
+  const opened = open();
+  const { registry, clock } = opened;
+  registry.script = dead;
+  await fail(t, opened, 3);
+  clock.now += 4_000;
+  registry.script = failing('timeout');
+  await fail(t, opened, 1);
+  clock.now += 7_999;
+  await fail(t, opened, 1, 'b');
+  t.equal(registry.asked.length, 4);
+});
+
+t.test('who tries a repository and finds nobody leaves that trial to the next', async (t) => {
+  const opened = open();
+  const { registry, breaking, clock } = opened;
+  registry.script = broken;
+  await fail(t, opened, 3, 'bad');
+  clock.now += 4_000;
+  registry.script = dead;
+  await fail(t, opened, 1, 'bad');
+  registry.script = () => undefined;
+  await breaking.resolve('bad', 'v1');
+  t.equal(breaking.openRepositories, 0);
+});
+
+t.test('408 is one failure, and costs nobody any time', async (t) => {
+  const opened = open();
+  opened.registry.script = failing('timeout', { status: 408 });
+  await fail(t, opened, 4);
+  t.equal(opened.registry.asked.length, 3);
 });
 
 t.test('a repository that fails closes no other', async (t) => {
