@@ -189,6 +189,9 @@ t.test('silence is no answer to who tries', async (t) => {
   clock.now += 7_999;
   await fail(t, opened, 1, 'b');
   t.equal(registry.asked.length, 4);
+  clock.now += 1;
+  registry.script = () => undefined;
+  await opened.breaking.resolve('b', 'v1');
 });
 
 t.test('who tries a repository and finds nobody leaves that trial to the next', async (t) => {
