@@ -9,8 +9,8 @@ import { readKeep, readRules } from './app/rules.ts';
 import { run, type Running } from './app/running.ts';
 import { openRevocation } from './app/revocation.ts';
 import { readKnownTrustRoots } from './app/known-trust-roots.ts';
-import { createUpstreams } from './app/upstreams.ts';
 import { watchRecords } from './app/records-watch.ts';
+import { connectUpstreams } from './app/upstreams.ts';
 import type { Verifier } from './cli/verify.ts';
 import type { Config } from './config/config.ts';
 import { startRegistryServer } from './http/server.ts';
@@ -24,6 +24,7 @@ import type { Records } from './store/records.ts';
 import { openSqliteRecords } from './store/sqlite-records.ts';
 import { openSqliteUsage } from './store/sqlite-usage.ts';
 import type { RegistryUpstream } from './upstream/registry-upstream.ts';
+import type { PlaceStatus } from './upstream/spared-upstream.ts';
 import { rememberManifests } from './upstream/remembering-upstream.ts';
 import type { FetchedManifest, Upstream } from './upstream/upstream.ts';
 
@@ -42,6 +43,8 @@ export interface AppOptions {
 export interface App {
   /** Where the `/v2/` surface listens. */
   readonly url: string;
+  /** How it stands with each place that may be asked, as the configuration in force has them. */
+  readonly upstreamStatus: () => readonly PlaceStatus[];
   /** Rejects with the reason when the records cannot be used. */
   readonly ready: () => Promise<void>;
   /**
@@ -106,6 +109,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
 
   return {
     url: server.url,
+    upstreamStatus: () => running.upstreamStatus(),
     ready: () => probe(records),
     async reload(next) {
       const turn = reloading.then(() => replace(next));
@@ -142,7 +146,7 @@ export async function openVerifier(
   const rules = readRules(config, trustRoots);
   const blobs = await openDiskBlobStore({ path });
   const records = await openSqliteRecords({ file: ':memory:' });
-  const connected = createUpstreams(config, logger);
+  const connected = connectUpstreams(config, logger);
   const revocation = openRevocation(config);
   const seen = new Map<Digest, FetchedManifest>();
   const upstreams = new Map<string, Upstream>(

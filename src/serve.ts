@@ -25,7 +25,8 @@ export async function serve(config: Config, reread: () => Config): Promise<void>
       onUnkept: metrics.blobUnkept,
       onTagMove: metrics.tagMove,
     });
-    const { ready } = app;
+    const { ready, upstreamStatus } = app;
+    metrics.watchPlaces(upstreamStatus);
     const admin = await startAdmin({ ...config.admin, ready, metrics, logger });
     logger.info({ surface: 'registry', url: app.url }, 'listening');
     logger.info({ surface: 'admin', url: admin.url }, 'listening');

@@ -23,6 +23,7 @@ import { createExpansion } from './expansion.ts';
 import { membersOf } from './graph.ts';
 import { createMemory, type Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
+import { ruleFor } from './offline.ts';
 import { createPrefetch } from './prefetch.ts';
 import {
   refuseRejected,
@@ -87,7 +88,8 @@ export function createAdmission(parts: AdmissionParts): Admission {
     const rule = findRule(parts.policy, repository);
     if (rule === undefined) return refuseWithoutRule(asked, repository);
     if (rule.action.kind === 'reject') return refuseRejected(asked, rule, rule.action.reason);
-    return { reference, repository, rule, ...sources(rule, repository, upstream), depth: 0 };
+    const there = sources(rule, repository, upstream);
+    return { reference, repository, rule: ruleFor(upstream, rule), ...there, depth: 0 };
   }
 
   /** Signatures that the rule has elsewhere are looked for there, and served as if they were beside the image. */
@@ -157,7 +159,10 @@ export function createAdmission(parts: AdmissionParts): Admission {
     return 'outcome' in question ? question : blobs.admit(question, digest);
   }
 
-  const prefetch = createPrefetch(parts.prefetch ?? 0, admitBlob);
+  const prefetch = createPrefetch(parts.prefetch ?? 0, {
+    admitBlob,
+    hasRoom: ({ registry }) => parts.upstreams.get(registry)?.hasRoom?.() !== false,
+  });
 
   return {
     peek,
@@ -212,7 +217,10 @@ function isCurrent({ since, until }: Kept, now: number): boolean {
 /** Milliseconds for which a decision may answer again. */
 function memorySpan(decision: Decision, { refresh }: { readonly refresh: number }): number {
   if (decision.outcome === 'refused') {
-    return isUndetermined(decision.code) || decision.code === 'absent' ? 0 : REFUSAL_MEMORY;
+    const { code } = decision;
+    // What the upstream says of itself is the upstream's to remember, until the credentials change for instance.
+    const isItsWord = code === 'absent' || code === 'upstream-refused';
+    return isUndetermined(code) || isItsWord ? 0 : REFUSAL_MEMORY;
   }
   if (decision.fleeting === true) return REFUSAL_MEMORY;
   return decision.verdict.outcome === 'admitted' ? Number.POSITIVE_INFINITY : refresh;

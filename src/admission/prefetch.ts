@@ -14,11 +14,14 @@ export interface Prefetch {
   begin(reference: Reference, decision: Decision): void;
 }
 
+export interface PrefetchParts {
+  readonly admitBlob: (repository: Repository, digest: Digest) => Promise<GrantedBlob | Refused>;
+  /** Whether its upstream may be asked what nobody waits for. */
+  readonly hasRoom: (repository: Repository) => boolean;
+}
+
 /** At most `limit` blobs at a time; 0 for none. Each under its grant, as if a client had asked for it. */
-export function createPrefetch(
-  limit: number,
-  admitBlob: (repository: Repository, digest: Digest) => Promise<GrantedBlob | Refused>,
-): Prefetch {
+export function createPrefetch(limit: number, { admitBlob, hasRoom }: PrefetchParts): Prefetch {
   const begun = new LRUCache<Digest, true>(atMost(PREFETCH_MEMORY));
   const waiting: (readonly [Repository, Digest])[] = [];
   let running = 0;
@@ -45,6 +48,7 @@ export function createPrefetch(
   return {
     begin(reference, decision) {
       if (limit === 0 || decision.outcome !== 'admitted' || begun.has(decision.digest)) return;
+      if (!hasRoom(reference.repository)) return;
       begun.set(decision.digest, true);
       const { bytes, mediaType, verdict } = decision;
       // What only audit mode lets through is not worth asking for before somebody does, nor is what is attached.

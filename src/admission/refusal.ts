@@ -16,7 +16,10 @@ interface Facts {
   readonly digest?: Digest | undefined;
   readonly rule?: Rule | undefined;
   readonly verdict?: Verdict | undefined;
-  readonly retryAfter?: number | undefined;
+  /** Seconds; null where asking again is of no use. */
+  readonly retryAfter?: number | null | undefined;
+  /** For the reason phrase, in the place of what the code alone says. */
+  readonly phrase?: string;
 }
 
 /** Refusals in which the rule had its say; the others are the upstream's doing. */
@@ -67,12 +70,15 @@ export function refuse(
     : ruled
       ? `is refused by rule "${ruleName}"`
       : (STATES[code] ?? 'is refused');
-  const retryAfter = facts.retryAfter ?? (isUndetermined(code) ? RETRY_AFTER : undefined);
+  const retryAfter =
+    facts.retryAfter === null
+      ? undefined
+      : (facts.retryAfter ?? (isUndetermined(code) ? RETRY_AFTER : undefined));
   return {
     outcome: 'refused',
     code,
     message: `${subject} ${state}: ${why.join('; ')}. ${advice}`.trim(),
-    phrase: `${PHRASES[code] ?? why[0] ?? code}${ruled ? ` (rule ${ruleName})` : ''}`,
+    phrase: `${facts.phrase ?? PHRASES[code] ?? why[0] ?? code}${ruled ? ` (rule ${ruleName})` : ''}`,
     reasons: why,
     source: 'fresh',
     ...(digest === undefined ? {} : { digest }),

@@ -42,6 +42,8 @@ export function withSignaturesAt(
 
   return {
     name: own.name,
+    isOffline: own.isOffline ?? false,
+    hasRoom: () => own.hasRoom?.() !== false,
     resolve: (asked, tag, options) =>
       isThere(asked, tag)
         ? place.upstream.resolve(place.repository.path, tag, options)

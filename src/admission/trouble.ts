@@ -21,6 +21,7 @@ const CODES: Readonly<Record<UpstreamErrorCode, RefusalCode>> = {
   'digest-mismatch': 'digest-mismatch',
   'bad-response': 'unreachable',
   'refused-target': 'unreachable',
+  offline: 'unreachable',
 };
 
 const ADVICE: Partial<Readonly<Record<RefusalCode, string>>> = {
@@ -34,20 +35,35 @@ const ADVICE: Partial<Readonly<Record<RefusalCode, string>>> = {
 export function refuseForUpstream(asked: string, error: unknown, rule: Rule): Refused {
   if (!isUpstreamError(error)) throw error;
   const code = CODES[error.code];
-  return refuse(code, asked, [error.message], ADVICE[code] ?? '', {
+  const { message, retryAfter } = error;
+  if (error.code === 'offline') {
+    // Waiting does not help there.
+    const facts = { rule, retryAfter: null, phrase: 'the upstream is configured offline' };
+    return refuse(code, asked, [message], OFFLINE, facts);
+  }
+  const facts = {
     ...(code === 'absent' ? {} : { rule }),
-    ...(isUndetermined(code) ? { retryAfter: error.retryAfter } : {}),
-  });
+    ...(isUndetermined(code) ? { retryAfter } : {}),
+  };
+  return refuse(code, asked, [message], ADVICE[code] ?? '', facts);
 }
+
+const OFFLINE =
+  'Only what was pulled through this proxy before is served; see offline in the configuration.';
+
+const OUTAGES: ReadonlySet<UpstreamErrorCode> = new Set([
+  'unreachable',
+  'timeout',
+  'aborted',
+  'rate-limited',
+  'unauthorized',
+  'bad-response',
+  'offline',
+]);
 
 /** Errors that mean "the upstream did not answer", so an earlier answer of it may stand in. */
 export function isOutage(error: unknown): boolean {
-  return (
-    isUpstreamError(error) &&
-    ['unreachable', 'timeout', 'aborted', 'rate-limited', 'unauthorized', 'bad-response'].includes(
-      error.code,
-    )
-  );
+  return isUpstreamError(error) && OUTAGES.has(error.code);
 }
 
 /** What a failed look for signatures means: something that cannot be taken, or a place that could not be seen. */

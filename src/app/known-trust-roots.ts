@@ -27,7 +27,10 @@ export async function readKnownTrustRoots(
       if (!fetchMissing) throw error;
     });
   }
-  const options = { folder, logger, clock: Date.now, onChange: () => undefined };
+  const options = {
+    ...{ folder, logger, clock: Date.now, onChange: () => undefined },
+    isOffline: config.offline,
+  };
   const trust = openTrustRoots(config.trustRoots, options);
   await trust.start();
   if (fetchMissing) await trust.fetchMissing();

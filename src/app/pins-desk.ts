@@ -10,14 +10,14 @@ import { matchesRepository, parseMatch } from '../policy/pattern.ts';
 import type { Records } from '../store/records.ts';
 import { openSqliteRecords } from '../store/sqlite-records.ts';
 import { UpstreamError } from '../upstream/upstream.ts';
-import { createUpstreams } from './upstreams.ts';
+import { connectUpstreams } from './upstreams.ts';
 
 export function openPinsDesk(
   config: Config,
   logger: Logger,
 ): PinsDesk & { close(): Promise<void> } {
   let opened: Promise<Records> | undefined;
-  const upstreams = createUpstreams(config, logger);
+  const upstreams = connectUpstreams(config, logger);
   return {
     defaultRegistry: config.upstreams.find((upstream) => upstream.default)?.name,
     isRegistry: (name) => upstreams.has(name),

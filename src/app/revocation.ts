@@ -25,18 +25,25 @@ const CONNECT_TIMEOUT = 2_000;
 
 export function openRevocation({
   cache,
+  offline = false,
 }: {
   readonly cache: Pick<Config['cache'], 'path'>;
+  readonly offline?: boolean;
 }): Revocation {
   const answers = openAnswerCache(join(cache.path, 'revocation'));
   const checks = new Map<NotationRoot, RevocationCheck>();
   const agents: Agent[] = [];
 
   function create(root: NotationRoot): RevocationCheck {
+    const { revocationLists } = root;
+    return createRevocationCheck({ fetchBytes: wayOut(root), cache: answers, revocationLists });
+  }
+
+  function wayOut(root: NotationRoot): FetchBytes {
+    if (offline) return askNobody;
     const agent = createAgent(root);
     agents.push(agent);
-    const { revocationLists } = root;
-    return createRevocationCheck({ fetchBytes: fetchBy(agent), cache: answers, revocationLists });
+    return fetchBy(agent);
   }
 
   return {
@@ -70,6 +77,9 @@ function createAgent({ name: rootName, privateHosts }: NotationRoot): Agent {
     }),
   });
 }
+
+const askNobody: FetchBytes = () =>
+  Promise.reject(new UnreachableError('the configuration says offline, so nobody is asked'));
 
 /** Redirects are not followed: they are no 2xx. */
 function fetchBy(dispatcher: Agent): FetchBytes {

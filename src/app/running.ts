@@ -7,6 +7,7 @@ import type { Config } from '../config/config.ts';
 import type { Serving } from '../http/serving.ts';
 import type { TrustRoot } from '../trust/trust-root.ts';
 import type { RegistryUpstream } from '../upstream/registry-upstream.ts';
+import type { PlaceStatus } from '../upstream/spared-upstream.ts';
 import { readRules } from './rules.ts';
 import { openRevocation } from './revocation.ts';
 import { openTrustRoots } from './trust-roots.ts';
@@ -25,6 +26,8 @@ export interface Running {
   /** Look again for every request. */
   current(): Serving;
   readonly upstreams: ReadonlyMap<string, RegistryUpstream>;
+  /** How it stands with each place that may be asked. */
+  upstreamStatus(): readonly PlaceStatus[];
   /** Ends the refreshing of trust roots; requests under way are left alone. */
   retire(): Promise<void>;
 }
@@ -32,7 +35,8 @@ export interface Running {
 /** @throws {SyntaxError} for rules and trust roots that cannot be used. */
 export async function run(config: Config, shared: SharedParts): Promise<Running> {
   const { logger, clock } = shared;
-  const upstreams = createUpstreams(config, logger);
+  const connected = createUpstreams(config, { logger, clock });
+  const upstreams = connected.byName;
   const revocation = openRevocation(config);
   let trustRoots = new Map<string, TrustRoot>();
   let serving: Serving | undefined;
@@ -58,6 +62,7 @@ export async function run(config: Config, shared: SharedParts): Promise<Running>
   }
 
   const trust = openTrustRoots(config.trustRoots, {
+    isOffline: config.offline,
     folder: join(config.cache.path, 'trust'),
     logger,
     clock,
@@ -75,6 +80,7 @@ export async function run(config: Config, shared: SharedParts): Promise<Running>
     config,
     current: () => serving ?? started,
     upstreams,
+    upstreamStatus: () => connected.status(),
     async retire() {
       await trust.close();
       await revocation.close();

@@ -130,6 +130,8 @@ export interface TrustRootsOptions {
   readonly folder: string;
   readonly logger: Logger;
   readonly clock: () => number;
+  /** Nobody is asked: roots are as they were kept, or shipped. */
+  readonly isOffline: boolean;
   /** A root became another one: other content, or other words about its freshness. */
   readonly onChange: (root: TrustRoot, previous: TrustRoot) => void;
 }
@@ -192,7 +194,7 @@ function tell({ name, document, warnings }: NotationPolicyRoot, logger: Logger):
 function createKeeper(
   config: TrustRootConfig,
   root: TrustRoot,
-  { folder: parent, logger, clock, onChange }: TrustRootsOptions,
+  { folder: parent, logger, clock, isOffline, onChange }: TrustRootsOptions,
 ): TrustKeeper | undefined {
   if (config.kind !== 'sigstore' || config.refresh === undefined) return undefined;
   const repository = tufOf(config.source);
@@ -205,6 +207,7 @@ function createKeeper(
     ...(root.unavailable === undefined ? { shipped: root.authorities } : {}),
     folder,
     refresh: config.refresh,
+    isOffline,
     ...(config.maxStaleness === undefined ? {} : { maxStaleness: config.maxStaleness }),
     logger,
     clock,

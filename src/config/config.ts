@@ -1,6 +1,7 @@
 /** The configuration as the rest of the program sees it: checked, complete, frozen, plain data. */
 import type { JsonObject } from '../oci/json.ts';
 import type { TagsConfig } from './tags.ts';
+import type { UpstreamConfig } from './upstream-config.ts';
 
 /** Everything one configuration file says, defaults included. */
 export interface Config {
@@ -11,6 +12,8 @@ export interface Config {
   readonly listen: ListenConfig;
   readonly admin: AdminConfig;
   readonly cache: CacheConfig;
+  /** Nobody is ever asked: no registry, no trust root's server, nobody about revocation. */
+  readonly offline: boolean;
   /** In the order of the file; names are canonical and unique, at most one is the default. */
   readonly upstreams: readonly UpstreamConfig[];
   readonly trustRoots: readonly TrustRootConfig[];
@@ -47,34 +50,6 @@ export interface CacheConfig {
   /** Blobs of admitted images that are fetched before anybody asks for them, at a time; 0 for none. */
   readonly prefetch: number;
 }
-
-/** A registry, or a mirror of one, and how it is reached. */
-export interface PlaceConfig {
-  /** Origin without a trailing slash, e.g. `https://registry-1.docker.io`. */
-  readonly url: string;
-  /** Always true where `url` is plain HTTP. */
-  readonly insecureHttp: boolean;
-  /** Absolute path of PEM certificates that are believed beside the system's. */
-  readonly caFile?: string | undefined;
-  readonly credentials?: CredentialsConfig | undefined;
-  /** `host` or `host:port`: may be reached at private addresses, as the host of `url` may. */
-  readonly privateHosts: readonly string[];
-}
-
-export interface UpstreamConfig extends PlaceConfig {
-  /** Canonical registry name, e.g. `docker.io`. */
-  readonly name: string;
-  /** Answers for names that carry no registry. */
-  readonly default: boolean;
-  /** Asked in turn, when the upstream fails, for what a digest names. */
-  readonly mirrors: readonly PlaceConfig[];
-}
-
-/** How an upstream knows us. Environment variables are resolved already; file paths are absolute. */
-export type CredentialsConfig =
-  | { readonly kind: 'password'; readonly username: string; readonly password: string }
-  | { readonly kind: 'password-file'; readonly username: string; readonly passwordFile: string }
-  | { readonly kind: 'docker-config'; readonly dockerConfigFile: string };
 
 export type TrustRootConfig =
   PublicKeysRootConfig | SigstoreRootConfig | NotationRootConfig | NotationPolicyRootConfig;

@@ -1,5 +1,5 @@
 /** The section `credentials` of an upstream: secrets come from the environment or from files, never from YAML. */
-import type { CredentialsConfig } from './config.ts';
+import type { CredentialsConfig } from './upstream-config.ts';
 import type { NodePath } from './problem.ts';
 import type { RawCredentials } from './raw.ts';
 import { readableFile, type Section } from './section.ts';

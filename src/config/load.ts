@@ -63,6 +63,7 @@ function build(
       keep: cache.keep,
       prefetch: cache.prefetch,
     },
+    offline: raw.offline,
     upstreams: merged.upstreams,
     trustRoots: merged.trustRoots,
     policies: merged.policies,

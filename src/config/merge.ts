@@ -1,7 +1,8 @@
 /** One set of upstreams, trust roots and rules out of several files, in which nothing is said in two ways. */
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { RuleConfig, TrustRootConfig, UpstreamConfig } from './config.ts';
+import type { RuleConfig, TrustRootConfig } from './config.ts';
+import type { UpstreamConfig } from './upstream-config.ts';
 import type { Finding } from './problem.ts';
 import type { RootKinds } from './requirements.ts';
 import { readRules } from './rules.ts';

@@ -24,6 +24,7 @@ export interface RawConfig extends RawShared {
     readonly prefetch: number;
   };
   readonly include: readonly string[];
+  readonly offline: boolean;
   readonly log: { readonly level: LogLevel };
 }
 
@@ -36,11 +37,14 @@ export interface RawShared {
 
 export interface RawUpstream extends RawPlace {
   readonly default: boolean;
+  readonly offline: boolean;
   readonly mirrors: readonly RawMirror[];
 }
 
 /** The url alone, or a mapping that has one. */
-export type RawMirror = string | (RawPlace & { readonly url: string });
+export type RawMirror =
+  | string
+  | (RawPlace & { readonly url: string; readonly preferred: boolean; readonly tags: boolean });
 
 export interface RawPlace {
   readonly url?: string;

@@ -1,6 +1,6 @@
 /** The section `upstreams`: canonical names, origins without surprises, at most one default. */
 import { canonicalRegistry, isRegistryName } from '../oci/reference.ts';
-import type { PlaceConfig, UpstreamConfig } from './config.ts';
+import type { MirrorConfig, PlaceConfig, UpstreamConfig } from './upstream-config.ts';
 import { readCredentials } from './credentials.ts';
 import type { NodePath } from './problem.ts';
 import type { RawMirror, RawPlace, RawUpstream } from './raw.ts';
@@ -22,10 +22,11 @@ export function readUpstreams(
 
 /** Whether an upstream says no more than its name. */
 export function isPlainUpstream(upstream: UpstreamConfig): boolean {
-  const { name, url, insecureHttp, caFile, credentials, privateHosts, mirrors } = upstream;
+  const { name, url, insecureHttp, caFile, credentials, privateHosts, mirrors, offline } = upstream;
   return (
     url === defaultUrl(name) &&
     !upstream.default &&
+    !offline &&
     !insecureHttp &&
     caFile === undefined &&
     credentials === undefined &&
@@ -63,13 +64,17 @@ function readUpstream(section: Section, name: string, raw: RawUpstream): Upstrea
   );
   const url = raw.url === undefined ? defaultUrl(name) : place.url;
   checkMirrors(section, path, url, mirrors);
-  return { ...place, name, url, default: raw.default, mirrors };
+  return { ...place, name, url, default: raw.default, offline: raw.offline, mirrors };
 }
 
-function readMirror(section: Section, path: NodePath, raw: RawMirror): PlaceConfig {
-  if (typeof raw !== 'string') return readPlace(section, path, raw);
+function readMirror(section: Section, path: NodePath, raw: RawMirror): MirrorConfig {
+  if (typeof raw !== 'string') {
+    const { preferred, tags } = raw;
+    return { ...readPlace(section, path, raw), preferred, tags };
+  }
   const url = readUrl(section, path, raw, false);
-  return { url, insecureHttp: false, caFile: undefined, credentials: undefined, privateHosts: [] };
+  const nothing = { caFile: undefined, credentials: undefined, privateHosts: [] };
+  return { url, insecureHttp: false, ...nothing, preferred: false, tags: false };
 }
 
 /** A place that is there twice would be asked again right after it failed. */

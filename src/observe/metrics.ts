@@ -1,5 +1,5 @@
 /** What is counted, in the text format that Prometheus reads; rooms receive the counters as plain functions. */
-import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import { Tally } from './tally.ts';
 
 /** Of a closed list, but for the rule. */
@@ -7,6 +7,16 @@ export interface TagMoveCount {
   readonly rule: string;
   readonly outcome: string;
   readonly why: string;
+}
+
+/** How it stands with one place that is asked. */
+export interface PlaceStatus {
+  readonly upstream: string;
+  readonly url: string;
+  readonly isOpen: boolean;
+  readonly openRepositories: number;
+  readonly isLimited: boolean;
+  readonly budget: { readonly limit: number | undefined; readonly remaining: number } | undefined;
 }
 
 /** Every counter as a function. Labels come from the configuration and from closed lists, never from clients. */
@@ -23,6 +33,8 @@ export interface Metrics {
   /** A tag that means another digest upstream, and what became of it. */
   readonly tagMove: (move: TagMoveCount) => void;
   readonly logLinesDropped: (lines: number) => void;
+  /** Asked at each scrape from now on. */
+  readonly watchPlaces: (status: () => readonly PlaceStatus[]) => void;
   readonly contentType: string;
   readonly render: () => Promise<string>;
 }
@@ -94,6 +106,47 @@ export function createMetrics(): Metrics {
     [],
   );
 
+  let places: () => readonly PlaceStatus[] = () => [];
+
+  /** Absent for places of which there is nothing to say. */
+  function gauge(name: string, help: string, read: (place: PlaceStatus) => number | undefined) {
+    const labelNames = ['upstream', 'url'] as const;
+    return new Gauge({
+      ...{ name: `countersign_${name}`, help, labelNames, registers: [registry] },
+      collect() {
+        this.reset();
+        for (const place of places()) {
+          const value = read(place);
+          if (value !== undefined) this.set({ upstream: place.upstream, url: place.url }, value);
+        }
+      },
+    });
+  }
+
+  gauge(
+    'upstream_left_alone',
+    '1 while a place is not asked because it does not answer.',
+    (place) => Number(place.isOpen),
+  );
+  gauge(
+    'upstream_repositories_left_alone',
+    'Repositories that are not asked, of a place that answers for others.',
+    (place) => place.openRepositories,
+  );
+  gauge('upstream_limited', '1 while a place is not asked because it limits us.', (place) =>
+    Number(place.isLimited),
+  );
+  gauge(
+    'upstream_budget_remaining',
+    'Questions that a place still lets us ask, as it said last.',
+    (place) => place.budget?.remaining,
+  );
+  gauge(
+    'upstream_budget_limit',
+    'Questions that a place lets us ask in all, as it said last.',
+    (place) => place.budget?.limit,
+  );
+
   return {
     decision: (outcome, cached) => {
       decisions.count(outcome, cached);
@@ -118,6 +171,9 @@ export function createMetrics(): Metrics {
     },
     logLinesDropped: (lines) => {
       dropped.inc(lines);
+    },
+    watchPlaces: (status) => {
+      places = status;
     },
     contentType: registry.contentType,
     render: () => registry.metrics(),

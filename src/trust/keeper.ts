@@ -26,6 +26,8 @@ export interface TrustKeeperOptions {
   readonly folder: string;
   /** Milliseconds between two fetches. */
   readonly refresh: number;
+  /** The source is never asked. */
+  readonly isOffline?: boolean;
   /** Milliseconds after the last good fetch during which the root may be decided with; for ever unless given. */
   readonly maxStaleness?: number;
   readonly logger: TrustKeeperLogger;
@@ -54,6 +56,9 @@ const NOTHING: SigstoreAuthorities = {
   transparencyLogs: [],
   certificateLogs: [],
 };
+
+const neverFetched = (isOffline: boolean): string =>
+  `it was never fetched${isOffline ? ', and the configuration says offline' : ''}`;
 
 const byTimer: Schedule = (work, delay) => {
   const timer = setTimeout(work, delay).unref();
@@ -107,7 +112,7 @@ export class TrustKeeper {
 
   /** Fetches now, or joins the fetch that is under way. @returns whether the root is fresh. Never rejects. */
   refresh(): Promise<boolean> {
-    if (this.#closing.signal.aborted) return Promise.resolve(false);
+    if (this.#closing.signal.aborted || this.#isOffline) return Promise.resolve(false);
     this.#timer?.cancel();
     this.#running ??= this.#refresh().finally(() => {
       this.#running = undefined;
@@ -212,8 +217,12 @@ export class TrustKeeper {
       ...(known === undefined || maxStaleness === undefined
         ? {}
         : { staleAfter: known.since + maxStaleness }),
-      ...(authorities === undefined ? { unavailable: 'it was never fetched' } : {}),
+      ...(authorities === undefined ? { unavailable: neverFetched(this.#isOffline) } : {}),
     });
+  }
+
+  get #isOffline(): boolean {
+    return this.#options.isOffline === true;
   }
 
   #become(root: SigstoreRoot): void {
@@ -223,7 +232,7 @@ export class TrustKeeper {
   }
 
   #wait(delay: number): void {
-    if (this.#closing.signal.aborted) return;
+    if (this.#closing.signal.aborted || this.#isOffline) return;
     this.#timer?.cancel();
     this.#timer = this.#schedule(
       () => {

@@ -34,6 +34,8 @@ export function authenticate(
     const headers = Object.fromEntries(entries(request.headers));
     /** What was sent last, when it came out of the cache. */
     let cached: { readonly wanted: TokenRequest; readonly token: Token } | undefined;
+    /** The token that was sent last. */
+    let sent: { readonly wanted: TokenRequest; readonly token: Token } | undefined;
     /** Whether credentials were presented for this very request; nothing better will come after them. */
     let fresh = false;
 
@@ -55,11 +57,15 @@ export function authenticate(
       const token = cached === undefined ? tokens.find(wanted) : undefined;
       if (token !== undefined) {
         cached = { wanted, token };
+        sent = cached;
         return withAuthorization(`Bearer ${token.value}`);
       }
       fresh = true;
       return tokens.fetch(wanted).then(
-        (exchanged) => withAuthorization(`Bearer ${exchanged.value}`),
+        (exchanged) => {
+          sent = { wanted, token: exchanged };
+          return withAuthorization(`Bearer ${exchanged.value}`);
+        },
         (error: unknown) => {
           // The realm may have moved: the next request asks the registry again where it is.
           if (known === manner) known = undefined;
@@ -69,6 +75,8 @@ export function authenticate(
     }
 
     function again(outcome: Outcome): Promise<void> | undefined {
+      // What a token does not allow, the next one may: credentials change while it lives.
+      if (outcome.status === 403 && sent !== undefined) tokens.drop(sent.wanted, sent.token);
       if (outcome.status !== 401 || fresh) return undefined;
       if (cached !== undefined) tokens.drop(cached.wanted, cached.token);
       const manner = chooseManner(outcome.headers['www-authenticate'], credentials !== undefined);

@@ -84,3 +84,45 @@ export const DEFAULT_RETRY: RetryLimits = {
 export const KEEP_ALIVE = 15 * SECOND;
 /** Connections to one origin; more requests wait for their turn. */
 export const MAX_CONNECTIONS = 128;
+
+/** When a place, or a repository of it, is left alone, and for how long. */
+export interface CircuitLimits {
+  /** Failures in a row; one that timed out counts as all of them, since it has cost more than enough already. */
+  readonly failures: number;
+  /** Milliseconds; the first rest is at most this, each next one twice as long. */
+  readonly firstRest: number;
+  /** Milliseconds of the longest rest. */
+  readonly longestRest: number;
+}
+
+export const DEFAULT_CIRCUIT: CircuitLimits = {
+  failures: 3,
+  firstRest: 5 * SECOND,
+  longestRest: 30 * SECOND,
+};
+
+/** Repositories of a place whose failures are remembered. */
+export const MAX_WATCHED_REPOSITORIES = 1024;
+
+/** Milliseconds for which a place that limits us is left alone. */
+export const LIMIT_PAUSES = {
+  /** Where it does not say for how long. */
+  unknown: 10 * SECOND,
+  least: SECOND,
+  /** However long it asks for. */
+  most: 15 * MINUTE,
+} as const;
+
+/** The part of a budget that is left to those who wait. */
+export const RESERVED_BUDGET = 0.1;
+/** What is left to those who wait where the whole is not known. */
+export const RESERVED_QUESTIONS = 10;
+/** Milliseconds for which a budget is believed when it does not say how long it is for; no budget is for longer than a day. */
+export const BUDGET_WINDOW = { unknown: 60 * MINUTE, most: 24 * 60 * MINUTE } as const;
+
+/** Milliseconds for which "there is no such thing" and "you may not" answer again. */
+export const ABSENCE_MEMORY = 5 * SECOND;
+/** The same for tags that belong to a digest: a signature may be pushed any moment. */
+export const ATTACHMENT_ABSENCE_MEMORY = 2 * SECOND;
+/** Such answers kept for one upstream. */
+export const MAX_ABSENCES = 4096;

@@ -1,4 +1,5 @@
 /** Who we are to an upstream: user and password, or what a docker `config.json` says. */
+import { createHash } from 'node:crypto';
 import { MAX_PASSWORD_BYTES } from './bounds.ts';
 import type { Credentials } from './credential.ts';
 import { openDockerConfig } from './docker-config.ts';
@@ -22,6 +23,24 @@ export function openCredentials(source: CredentialsSource, hosts: readonly strin
   if (username.includes(':')) throw new TypeError('expected a username without a colon');
   return {
     find: async () => ({ kind: 'basic', username, password: await password() }),
+  };
+}
+
+/**
+ * Tells by its answer whether the credentials are other ones than before, without telling them. It never rejects:
+ * credentials that cannot be had are other ones than those that can.
+ */
+export function identityOf(credentials: Credentials | undefined): () => Promise<string> {
+  return async () => {
+    if (credentials === undefined) return '';
+    try {
+      const found = await credentials.find();
+      return createHash('sha256')
+        .update(JSON.stringify(found ?? null))
+        .digest('base64');
+    } catch (error) {
+      return error instanceof Error ? error.message : 'unknown';
+    }
   };
 }
 

@@ -1,5 +1,6 @@
 /** An upstream with mirrors: what a digest names proves itself, so it may come from elsewhere when the upstream fails. */
 import type { Logger } from 'pino';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
 import type { RegistryUpstream } from './registry-upstream.ts';
 import {
@@ -12,6 +13,15 @@ import {
 /** What is an answer when the upstream itself says it. A mirror that says so has only not answered. */
 const ANSWERS: ReadonlySet<UpstreamErrorCode> = new Set(['not-found', 'unauthorized', 'too-large']);
 
+/** A mirror, and when it is asked for what. */
+export interface Mirror {
+  readonly place: RegistryUpstream;
+  /** Asked before the upstream. */
+  readonly isPreferred: boolean;
+  /** Its word on what tags mean and what refers to a digest stands in for the upstream's. */
+  readonly knowsTags: boolean;
+}
+
 /** What came, and the number of the place that it came from; the upstream itself is 0. */
 interface Found<T> {
   readonly value: T;
@@ -19,42 +29,76 @@ interface Found<T> {
 }
 
 /**
- * Asks the upstream first, and where it fails each mirror in turn; only for what a digest names. Tags, their lists and
- * referrers are the upstream's own word and never asked of a mirror. A blob that broke off goes on from the next place
- * when it is opened again under the same signal. What is thrown in the end is the upstream's own error, which then says
- * of each mirror too why it did not help.
+ * Asks preferred mirrors, then the upstream, then the other mirrors, each in turn where those before it fail; for what a
+ * digest names. What a tag means and what refers to a digest is the upstream's word, for which only mirrors stand in of
+ * which the operator says that they know, and only with something to say; tag lists are the upstream's alone. A blob that
+ * broke off goes on from the next place when it is opened again under the same signal. What is thrown in the end is the
+ * upstream's own error, which then says of each mirror too why it did not help.
  * @param mirrors are taken over: they are closed with this one.
  */
 export function mirrorUpstream(
   upstream: RegistryUpstream,
-  mirrors: readonly RegistryUpstream[],
+  mirrors: readonly Mirror[],
   logger: Pick<Logger, 'warn'>,
 ): RegistryUpstream {
-  const places = [upstream, ...mirrors];
+  const own: Mirror = { place: upstream, isPreferred: false, knowsTags: true };
+  const places = [
+    ...mirrors.filter(({ isPreferred }) => isPreferred),
+    own,
+    ...mirrors.filter(({ isPreferred }) => !isPreferred),
+  ];
   /** Where to begin, for an undertaking that a place has let down: the signal is what all its requests share. */
   const nextPlaces = new WeakMap<AbortSignal, number>();
+
+  const knowing = [own, ...mirrors.filter(({ knowsTags }) => knowsTags)];
+
+  function placesFor(signal: AbortSignal | undefined): readonly Mirror[] {
+    const first = signal === undefined ? 0 : (nextPlaces.get(signal) ?? 0);
+    return [...places.slice(first), ...places.slice(0, first)];
+  }
 
   async function inTurn<T>(
     signal: AbortSignal | undefined,
     ask: (place: RegistryUpstream) => Promise<T>,
+    order: readonly Mirror[] = placesFor(signal),
   ): Promise<Found<T>> {
-    const first = signal === undefined ? 0 : (nextPlaces.get(signal) ?? 0);
-    const order = [...places.entries()];
-    const failures: UpstreamError[] = [];
-    for (const [at, place] of [...order.slice(first), ...order.slice(0, first)]) {
+    const failures = new Map<Mirror, UpstreamError>();
+    for (const mirror of order) {
       try {
-        return { value: await ask(place), at };
+        return { value: await ask(mirror.place), at: places.indexOf(mirror) };
       } catch (error) {
         if (!(error instanceof UpstreamError) || signal?.aborted === true) throw error;
-        if (at === 0 && ANSWERS.has(error.code)) throw error;
-        warn(place, error);
-        failures[at] = error;
+        if (mirror === own && ANSWERS.has(error.code)) throw error;
+        warn(mirror.place, error);
+        failures.set(mirror, error);
       }
     }
-    throw summary(failures);
+    const ownFailure = failures.get(own);
+    failures.delete(own);
+    throw summary(ownFailure, [...failures.values()]);
   }
 
-  function warn(place: RegistryUpstream, { code, message }: UpstreamError): void {
+  async function ofTags<T>(
+    signal: AbortSignal | undefined,
+    ask: (place: RegistryUpstream) => Promise<T>,
+  ): Promise<T> {
+    return (await inTurn(signal, ask, knowing)).value;
+  }
+
+  /** Nobody who lists nothing for want of what he was to copy says that there is nothing. */
+  async function listAt(
+    place: RegistryUpstream,
+    ...[path, digest, options]: Parameters<RegistryUpstream['referrers']>
+  ): Promise<readonly Descriptor[] | undefined> {
+    const listed = await place.referrers(path, digest, options);
+    if (place === upstream || (listed !== undefined && listed.length > 0)) return listed;
+    const what = `referrers from ${place.url.host} (${place.name})`;
+    throw new UpstreamError('not-found', `${what}: expected some, got none`);
+  }
+
+  function warn(place: RegistryUpstream, { code, message, isUnasked }: UpstreamError): void {
+    // Whoever left it alone has said so once.
+    if (isUnasked) return;
     const details = { upstream: upstream.name, url: place.url.origin, code, reason: message };
     logger.warn(details, 'a place did not give what it was asked for');
   }
@@ -65,7 +109,7 @@ export function mirrorUpstream(
     at: number,
     { size, signal }: BlobOptions,
   ): AsyncGenerator<Buffer, void, undefined> {
-    const place = places[at] ?? upstream;
+    const { place } = places[at] ?? own;
     let position = offset;
     try {
       for await (const chunk of body) {
@@ -87,11 +131,14 @@ export function mirrorUpstream(
     name: upstream.name,
     url: upstream.url,
     dispatcher: upstream.dispatcher,
-    resolve: (path, tag, options) => upstream.resolve(path, tag, options),
-    referrers: (path, digest, options) => upstream.referrers(path, digest, options),
+    hasRoom: () => upstream.hasRoom?.() !== false,
+    resolve: (path, tag, options) =>
+      ofTags(options?.signal, (place) => place.resolve(path, tag, options)),
+    referrers: (path, digest, options) =>
+      ofTags(options?.signal, (place) => listAt(place, path, digest, options)),
     async fetchManifest(path, reference, options) {
-      if (!isDigest(reference)) return upstream.fetchManifest(path, reference, options);
       const ask = (place: RegistryUpstream) => place.fetchManifest(path, reference, options);
+      if (!isDigest(reference)) return ofTags(options?.signal, ask);
       return (await inTurn(options?.signal, ask)).value;
     },
     async openBlob(path, digest, options = {}) {
@@ -108,7 +155,7 @@ export function mirrorUpstream(
       };
     },
     async close() {
-      await Promise.all(places.map((place) => place.close()));
+      await Promise.all([own, ...mirrors].map(({ place }) => place.close()));
     },
   };
 }
@@ -133,9 +180,9 @@ function wrongSize({ name, url }: RegistryUpstream, size: number, got: number | 
 }
 
 /** The upstream's word counts; the mirrors stand in its message. */
-function summary(failures: readonly UpstreamError[]): UpstreamError {
-  const [own, ...others] = failures;
-  const message = [own, ...others].map((failure) => failure?.message).join('; ');
-  const { code = 'unreachable', retryAfter } = own ?? {};
-  return new UpstreamError(code, message, { cause: own, retryAfter });
+function summary(own: UpstreamError | undefined, others: readonly UpstreamError[]): UpstreamError {
+  const message = [own, ...others].flatMap((failure) => failure?.message ?? []).join('; ');
+  const { code = 'unreachable', retryAfter, status } = own ?? {};
+  const isUnasked = own?.isUnasked === true && others.every((other) => other.isUnasked);
+  return new UpstreamError(code, message, { cause: own, retryAfter, status, isUnasked });
 }

@@ -28,7 +28,7 @@ export async function refusalOf(
   return new UpstreamError(
     code,
     `${what} failed: expected status 200, got ${statusCode}${said === '' ? '' : ` "${said}"`}${hint}`,
-    { retryAfter },
+    { retryAfter, status: statusCode },
   );
 }
 

@@ -1,4 +1,5 @@
 /** One upstream registry over HTTP: the port's promises kept with the parts of this room. */
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from 'pino';
 import type { Dispatcher } from 'undici';
 import { isDigest } from '../oci/digest.ts';
@@ -34,6 +35,8 @@ export interface RegistryUpstreamOptions {
   readonly retry?: Partial<RetryLimits> | undefined;
   /** node:dns `lookup` unless told. */
   readonly lookup?: Lookup | undefined;
+  /** Told the headers of each answer of the registry itself, not of its token service or of a place it leads to. */
+  readonly onAnswer?: ((headers: IncomingHttpHeaders) => void) | undefined;
 }
 
 /** An {@link Upstream} with connections of its own. */

@@ -9,6 +9,8 @@ export function rememberManifests(
 ): Upstream {
   return {
     name: upstream.name,
+    isOffline: upstream.isOffline ?? false,
+    hasRoom: () => upstream.hasRoom?.() !== false,
     openBlob: (path, digest, options) => upstream.openBlob(path, digest, options),
     referrers: (path, digest, options) => upstream.referrers(path, digest, options),
     async resolve(path, tag, options) {

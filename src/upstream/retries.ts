@@ -6,9 +6,12 @@ import { errorCode } from './failure.ts';
 import { dispatchWithReplay, type Outcome } from './replay.ts';
 import { parseRetryAfter } from './retry-after.ts';
 
-/** Gateways say these while the registry behind them restarts. 429 is not here: it is an answer, not an accident. */
+/** Gateways say these while the registry behind them restarts. */
 const PASSING_STATUSES = new Set([502, 503, 504]);
+/** An answer and no accident, but where it names a moment that is near, that is when to ask again. */
+const TOO_MANY = 429;
 
+/** A connection that is not made in time is not here: the system has knocked several times by then. */
 const PASSING_ERRORS = new Set([
   'EAI_AGAIN',
   'ECONNREFUSED',
@@ -19,7 +22,6 @@ const PASSING_ERRORS = new Set([
   'ENETUNREACH',
   'EPIPE',
   'ETIMEDOUT',
-  'UND_ERR_CONNECT_TIMEOUT',
   'UND_ERR_SOCKET',
 ]);
 
@@ -55,10 +57,13 @@ export function retry(options: RetryOptions): Dispatcher.DispatcherComposeInterc
     if (outcome.error !== undefined) {
       return PASSING_ERRORS.has(errorCode(outcome.error)) ? backOff(attempt) : undefined;
     }
-    if (!PASSING_STATUSES.has(outcome.status)) return undefined;
+    const { status } = outcome;
+    if (!PASSING_STATUSES.has(status) && status !== TOO_MANY) return undefined;
     const asked = parseRetryAfter(outcome.headers['retry-after'], clock());
-    if (asked === undefined) return backOff(attempt);
-    return asked * 1000 <= limits.longestPause ? asked * 1000 : undefined;
+    if (asked === undefined) return status === TOO_MANY ? undefined : backOff(attempt);
+    if (asked * 1000 > limits.longestPause) return undefined;
+    // Not before the moment, and not all at it.
+    return asked * 1000 + backOff(attempt);
   }
 
   /** Half of it for sure, half of it by chance: clients that failed together do not come back together. */

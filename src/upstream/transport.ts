@@ -1,6 +1,8 @@
 /** Composes the one HTTP agent of an upstream with its interceptors; here is who sees a request before whom. */
+import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, type Dispatcher } from 'undici';
 import { guardTargets } from './address-guard.ts';
+import { watchAnswers } from './answer-watch.ts';
 import type { Asker } from './ask.ts';
 import { authenticate } from './authentication.ts';
 import {
@@ -39,6 +41,8 @@ export interface TransportOptions {
   readonly onRetry: (attempt: number, pause: number) => void;
   /** A token is asked for. */
   readonly onExchange: (scope: string) => void;
+  /** Told the headers of each answer of the upstream's own origin. */
+  readonly onAnswer?: ((headers: IncomingHttpHeaders) => void) | undefined;
 }
 
 export interface Transport {
@@ -99,7 +103,12 @@ export function createTransport(options: TransportOptions): Transport {
     options.onExchange(request.scope);
     return exchangeToken(tokenService, request, await credentials?.find());
   }, clock);
-  const ownHop = [...hop, authenticate({ origin: url.origin, credentials, tokens })];
+  const { onAnswer } = options;
+  const ownHop = [
+    ...(onAnswer === undefined ? [] : [watchAnswers(url.origin, onAnswer)]),
+    ...hop,
+    authenticate({ origin: url.origin, credentials, tokens }),
+  ];
   const compose = (chunks: readonly Interceptor[], within: 'origin' | 'anywhere') =>
     asker(
       agent.compose(

@@ -63,6 +63,10 @@ export interface Upstream {
     digest: Digest,
     options?: FetchOptions,
   ): Promise<readonly Descriptor[] | undefined>;
+  /** Whether this is a time to ask what nobody waits for; absent: always. */
+  hasRoom?(): boolean;
+  /** The operator's word that it is never asked: everything fails with `offline`. */
+  readonly isOffline?: boolean;
 }
 
 export type UpstreamErrorCode =
@@ -83,6 +87,8 @@ export type UpstreamErrorCode =
   | 'bad-response'
   /** A redirect or token realm that the configuration does not allow. */
   | 'refused-target'
+  /** The configuration forbids to ask it. */
+  | 'offline'
   /** The caller's signal, or the upstream was closed. */
   | 'aborted';
 
@@ -90,16 +96,25 @@ export type UpstreamErrorCode =
 export class UpstreamError extends Error {
   override readonly name = 'UpstreamError';
   readonly code: UpstreamErrorCode;
-  /** Seconds, from the upstream's Retry-After. */
+  /** Seconds, from the upstream's Retry-After, or until it is asked again. */
   readonly retryAfter: number | undefined;
+  /** Of the HTTP answer that this is about; undefined where there was none. */
+  readonly status: number | undefined;
+  /** Whether nobody was asked: the place is left alone for a while, or for good. */
+  readonly isUnasked: boolean;
 
-  constructor(
-    code: UpstreamErrorCode,
-    message: string,
-    options: { cause?: unknown; retryAfter?: number | undefined } = {},
-  ) {
+  constructor(code: UpstreamErrorCode, message: string, options: UpstreamErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryAfter = options.retryAfter;
+    this.status = options.status;
+    this.isUnasked = options.isUnasked ?? false;
   }
+}
+
+interface UpstreamErrorOptions {
+  readonly cause?: unknown;
+  readonly retryAfter?: number | undefined;
+  readonly status?: number | undefined;
+  readonly isUnasked?: boolean;
 }

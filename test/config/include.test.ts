@@ -136,6 +136,12 @@ const cases: readonly (readonly [
     'a.yml:2 upstreams["ghcr.io"]: is said in another way at …/countersign.yaml:3',
   ],
   [
+    'an upstream that another file has offline',
+    'include: [ a.yml ]\nupstreams:\n  ghcr.io: {}',
+    a('upstreams:\n  ghcr.io: { offline: true }'),
+    'a.yml:2 upstreams["ghcr.io"]: is said in another way at …/countersign.yaml:3',
+  ],
+  [
     'a trust root that is said in two ways',
     'include: [ a.yml ]\ntrustRoots:\n  public: { sigstore: { trustedRootFile: x.pub } }',
     a('trustRoots: { public: { sigstore: public-good } }'),

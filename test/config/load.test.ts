@@ -78,7 +78,7 @@ upstreams:
         insecureHttp: true
         credentials: { username: guest, passwordFile: secret }
         privateHosts: [ auth.example ]
-      - { url: "https://other.example", tls: { caFile: ca.pem } }
+      - { url: "https://other.example", tls: { caFile: ca.pem }, preferred: true, tags: true }
   ghcr.io: {}
 `,
     { files: { secret: 'x', 'ca.pem': 'ca' } },
@@ -93,6 +93,8 @@ upstreams:
       caFile: undefined,
       credentials: undefined,
       privateHosts: [],
+      preferred: false,
+      tags: false,
     },
     {
       url: 'http://10.0.0.7:5000',
@@ -104,6 +106,8 @@ upstreams:
         passwordFile: join(folder, 'secret'),
       },
       privateHosts: ['auth.example'],
+      preferred: false,
+      tags: false,
     },
     {
       url: 'https://other.example',
@@ -111,8 +115,20 @@ upstreams:
       caFile: join(folder, 'ca.pem'),
       credentials: undefined,
       privateHosts: [],
+      preferred: true,
+      tags: true,
     },
   ]);
+});
+
+t.test('a configuration is offline as a whole, for one upstream, or not at all', async (t) => {
+  const one = loadText(t, 'upstreams: { ghcr.io: { offline: true }, quay.io: {} }');
+  t.equal(one.offline, false);
+  t.strictSame(
+    one.upstreams.map(({ offline }) => offline),
+    [true, false],
+  );
+  t.equal(loadText(t, 'offline: true').offline, true);
 });
 
 t.test('credentials come from a password file or a docker config.json too', async (t) => {

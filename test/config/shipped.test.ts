@@ -72,6 +72,7 @@ t.test('there are examples', async (t) => {
     'kubernetes-nodes.yaml',
     'mirrors.yaml',
     'notation.yaml',
+    'offline.yaml',
     'own-releases.yaml',
     'pinned-tags.yaml',
     'private-sigstore.yaml',

@@ -17,11 +17,14 @@ import type { RevocationCheck } from '../../src/verify/notation/revocation/revoc
 import { createRevocationCheck } from '../../src/verify/notation/revocation/revocation-check.ts';
 import type { NotationRoot } from '../../src/trust/notation-root.ts';
 import type { TrustRoot } from '../../src/trust/trust-root.ts';
+import { rememberAbsences } from '../../src/upstream/absence-memory.ts';
+import type { CircuitLimits } from '../../src/upstream/bounds.ts';
 import { mirrorUpstream } from '../../src/upstream/mirrored-upstream.ts';
 import {
   createRegistryUpstream,
   type RegistryUpstreamOptions,
 } from '../../src/upstream/registry-upstream.ts';
+import { createSparedUpstream } from '../../src/upstream/spared-upstream.ts';
 import { testCertificate } from './fake-registry.ts';
 import { TAG_RULE } from './tag-rule.ts';
 
@@ -40,6 +43,8 @@ export interface ProxyOptions {
   readonly trustRoots?: readonly TrustRoot[];
   /** Asks about certificates, in the place of what is made with `fetchBytes`. */
   readonly revocation?: (root: NotationRoot) => RevocationCheck;
+  /** Upstreams are left alone when they fail, and asked rarely for what is not there, as the program has them. */
+  readonly spared?: CircuitLimits;
   /** Laid over the options of every upstream. */
   readonly upstream?: Partial<RegistryUpstreamOptions>;
   /** Asks for revocation answers; without it nobody is asked but the lists of the trust roots. */
@@ -81,7 +86,12 @@ export interface Proxy {
   close(): Promise<void>;
 }
 
-const quiet = { debug: () => undefined, warn: () => undefined, error: () => undefined };
+const quiet = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
 
 /** Starts it; it ends with the test at the latest. */
 export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy> {
@@ -90,8 +100,9 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
   const mismatches: string[] = [];
   const moves: TagMove[] = [];
   let now = Date.UTC(2026, 0, 1);
-  const connect = (name: string, { url }: { readonly url: string }) =>
-    createRegistryUpstream({
+  const { spared } = options;
+  const connect = (name: string, { url }: { readonly url: string }) => {
+    const upstreamOptions = {
       name,
       url: new URL(url),
       insecureHttp: url.startsWith('http:'),
@@ -100,10 +111,19 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
       logger: quiet,
       retry: { firstPause: 1, longestPause: 5 },
       ...options.upstream,
-    });
+    };
+    if (spared === undefined) return createRegistryUpstream(upstreamOptions);
+    const clock = (): number => now;
+    const place = { ...upstreamOptions, logger: quiet, clock, random: () => 0, circuit: spared };
+    return rememberAbsences(createSparedUpstream(place), { clock, identity: async () => '' });
+  };
   const upstreams = new Map(
     Object.entries(options.upstreams).map(([name, registry]) => {
-      const mirrors = options.mirrors?.map((mirror) => connect(`mirror of ${name}`, mirror)) ?? [];
+      const mirrors = (options.mirrors ?? []).map((mirror) => ({
+        place: connect(`mirror of ${name}`, mirror),
+        isPreferred: false,
+        knowsTags: false,
+      }));
       const upstream = connect(name, registry);
       return [name, mirrors.length === 0 ? upstream : mirrorUpstream(upstream, mirrors, quiet)];
     }),

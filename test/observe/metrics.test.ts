@@ -1,7 +1,7 @@
 /** What is counted, as a scrape sees it. */
 import t from 'tap';
 import type { Observer } from '../../src/http/serving.ts';
-import { createMetrics } from '../../src/observe/metrics.ts';
+import { createMetrics, type PlaceStatus } from '../../src/observe/metrics.ts';
 import { createObservation } from '../../src/observe/observation.ts';
 
 t.test('every counter appears under its name and labels', async (t) => {
@@ -51,6 +51,35 @@ t.test('a count is not taken twice', async (t) => {
   ]) {
     t.ok(text.split('\n').includes(line), line);
   }
+});
+
+t.test('how it stands with places is asked at each scrape', async (t) => {
+  const metrics = createMetrics();
+  t.notMatch(await metrics.render(), 'countersign_upstream_left_alone{');
+  const hub = { upstream: 'docker.io', url: 'https://registry-1.docker.io' };
+  const well = { isOpen: false, openRepositories: 0, isLimited: false, budget: undefined };
+  let places: readonly PlaceStatus[] = [
+    { ...hub, ...well, openRepositories: 2, budget: { limit: 100, remaining: 7 } },
+  ];
+  metrics.watchPlaces(() => places);
+  const labels = '{upstream="docker.io",url="https://registry-1.docker.io"}';
+  const lines = async (): Promise<readonly string[]> =>
+    (await metrics.render()).split('\n').filter((line) => line.startsWith('countersign_upstream'));
+  t.strictSame(await lines(), [
+    `countersign_upstream_left_alone${labels} 0`,
+    `countersign_upstream_repositories_left_alone${labels} 2`,
+    `countersign_upstream_limited${labels} 0`,
+    `countersign_upstream_budget_remaining${labels} 7`,
+    `countersign_upstream_budget_limit${labels} 100`,
+  ]);
+  places = [{ ...hub, ...well, isOpen: true, isLimited: true }];
+  t.strictSame(await lines(), [
+    `countersign_upstream_left_alone${labels} 1`,
+    `countersign_upstream_repositories_left_alone${labels} 0`,
+    `countersign_upstream_limited${labels} 1`,
+  ]);
+  places = [];
+  t.strictSame(await lines(), [], 'a place that is configured no more is not told of');
 });
 
 t.test('two sets of metrics do not share their counts', async (t) => {

@@ -150,3 +150,19 @@ t.test('nothing is fetched ahead unless told, nor for who only looks', async (t)
     t.equal(lab.askedForLayer('one'), 0);
   }
 });
+
+t.test('nothing is fetched ahead while the upstream has little left for us', async (t) => {
+  const lab = await open(t, 'prefetch: 2');
+  const low = { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '10;w=21600' };
+  const more = { ...low, 'ratelimit-remaining': '11;w=21600' };
+  const heal = lab.registry.fault(/manifests/, { kind: 'headers', headers: low });
+  t.ok((await lab.get('manifests/one')) > 0);
+  t.strictSame(await lab.pull('two'), [400_000, 300_000]);
+  t.equal(lab.askedForLayer('one'), 0);
+  heal();
+  lab.registry.fault(/manifests/, { kind: 'headers', headers: more });
+  t.ok((await lab.get('manifests/three')) > 0);
+  await until(() => lab.isKept('three'));
+  t.ok((await lab.get('manifests/one')) > 0);
+  await until(() => lab.isKept('one'));
+});

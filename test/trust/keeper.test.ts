@@ -294,3 +294,24 @@ t.test('end to end with a TUF repository', async (t) => {
   t.equal(await restarted.refresh(), false);
   t.equal(restarted.current().id, idOf(TWO), 'the last that was good');
 });
+
+t.test('offline, a root is as it was kept or shipped, and nobody is asked', async (t) => {
+  const first = setUp(t);
+  const online = first.create();
+  await online.start();
+  t.equal(await online.refresh(), true);
+  await online.close();
+  const { create, state, delays } = setUp(t, first.folder);
+  const keeper = create({ isOffline: true, maxStaleness: 24 * HOUR });
+  await keeper.start();
+  t.equal(keeper.current().id, idOf(ONE));
+  t.equal(keeper.current().staleAfter, SIGSTORE_TIME + 24 * HOUR, 'its age still counts');
+  t.equal(await keeper.refresh(), false);
+  t.strictSame(delays(), []);
+  t.equal(state.fetches, 0);
+  await keeper.close();
+
+  const never = setUp(t, `${first.folder}/other`).create({ isOffline: true });
+  await never.start();
+  t.equal(never.current().unavailable, 'it was never fetched, and the configuration says offline');
+});

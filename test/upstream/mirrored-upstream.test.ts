@@ -1,6 +1,7 @@
 /** Mirrors of an upstream: who is asked for what, in which order, and whose word counts in the end. */
 import t from 'tap';
 import { Agent } from 'undici';
+import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { mirrorUpstream } from '../../src/upstream/mirrored-upstream.ts';
 import type { RegistryUpstream } from '../../src/upstream/registry-upstream.ts';
@@ -23,24 +24,29 @@ type Open = (options: BlobOptions) => BlobStream | UpstreamErrorCode;
 interface Behaviour {
   readonly open?: Open;
   readonly manifest?: UpstreamErrorCode;
+  /** Of all that is asked about tags. */
+  readonly tags?: UpstreamErrorCode;
+  readonly lists?: readonly Descriptor[];
 }
 
 /** A place that gives everything, unless told; what it is asked goes into `asked`. */
 function place(host: string, asked: string[], behaviour: Behaviour = {}): RegistryUpstream {
   const fail = (code: UpstreamErrorCode): UpstreamError =>
     new UpstreamError(code, `${host} says ${code}`, { retryAfter: host === 'upstream' ? 7 : 1 });
-  const { open = give(), manifest: refusal } = behaviour;
+  const { open = give(), manifest: refusal, tags, lists = [] } = behaviour;
   return {
     name: host,
     url: new URL(`https://${host}`),
     dispatcher: new Agent(),
     async resolve() {
       asked.push(`${host} resolve`);
+      if (tags !== undefined) throw fail(tags);
       return { digest };
     },
     async referrers() {
       asked.push(`${host} referrers`);
-      return [];
+      if (tags !== undefined) throw fail(tags);
+      return lists;
     },
     async fetchManifest(_path, reference) {
       asked.push(`${host} manifest ${reference === digest ? 'by digest' : reference}`);
@@ -85,7 +91,10 @@ const refuse =
   () =>
     code;
 
-function mirrored(behaviours: readonly (Behaviour | undefined)[]) {
+function mirrored(
+  behaviours: readonly (Behaviour | undefined)[],
+  ways: readonly { readonly isPreferred?: boolean; readonly knowsTags?: boolean }[] = [],
+) {
   const asked: string[] = [];
   const warned: string[] = [];
   const [upstream, ...mirrors] = behaviours.map((behaviour, index) =>
@@ -93,7 +102,12 @@ function mirrored(behaviours: readonly (Behaviour | undefined)[]) {
   );
   if (upstream === undefined) throw new Error('expected an upstream');
   const logger = { warn: (details: object) => void warned.push(JSON.stringify(details)) };
-  return { asked, warned, both: mirrorUpstream(upstream, mirrors, logger) };
+  const others = mirrors.map((other, index) => ({
+    place: other,
+    ...{ isPreferred: false, knowsTags: false },
+    ...ways[index],
+  }));
+  return { asked, warned, both: mirrorUpstream(upstream, others, logger) };
 }
 
 /** As a fill does: opens again where it broke, under one signal, until all is there. */
@@ -292,4 +306,89 @@ t.test('what is no error of an upstream is not explained away', async (t) => {
   };
   const { both } = mirrored([{ open: broken }, {}]);
   await t.rejects(both.openBlob('a/b', digest), TypeError);
+});
+
+t.test('a preferred mirror is asked before the upstream, for what a digest names', async (t) => {
+  const preferred = [{}, { isPreferred: true }];
+  const { both, asked } = mirrored([{}, {}, {}], preferred);
+  t.same(await readAll((await both.openBlob('a/b', digest)).body), bytes);
+  await both.fetchManifest('a/b', digest);
+  await both.fetchManifest('a/b', 'v1');
+  await both.resolve('a/b', 'v1');
+  await both.referrers('a/b', digest);
+  t.strictSame(asked, [
+    ...['mirror2 0', 'mirror2 manifest by digest'],
+    ...['upstream manifest v1', 'upstream resolve', 'upstream referrers'],
+  ]);
+});
+
+t.test('after a preferred mirror comes the upstream, whose word counts', async (t) => {
+  const gone = { open: refuse('not-found'), manifest: 'not-found' } as const;
+  const preferred = [{}, { isPreferred: true }];
+  const found = mirrored([{}, {}, gone], preferred);
+  t.same(await readAll((await found.both.openBlob('a/b', digest)).body), bytes);
+  t.strictSame(found.asked, ['mirror2 0', 'upstream 0']);
+  const absent = mirrored([gone, {}, { ...gone, open: refuse('timeout') }], preferred);
+  await expectFailure(t, absent.both.openBlob('a/b', digest), 'not-found');
+  t.strictSame(absent.asked, ['mirror2 0', 'upstream 0'], 'that there is nothing is an answer');
+  const away = mirrored([{ open: refuse('timeout') }, gone, gone], preferred);
+  const error = await expectFailure(t, away.both.openBlob('a/b', digest), 'timeout');
+  t.equal(error.retryAfter, 7);
+  t.match(error.message, /^upstream says timeout; mirror2 says not-found; mirror1 says not-found$/);
+});
+
+t.test('a blob that breaks off at a preferred mirror goes on from the upstream', async (t) => {
+  const preferred = [{ isPreferred: true }];
+  const { both, asked } = mirrored([{}, { open: give({ until: 4 }) }], preferred);
+  t.same(await readInTurns(both), bytes);
+  t.strictSame(asked, ['mirror1 0', 'upstream 4']);
+});
+
+const listed = [{ mediaType: 'application/json', digest, size }];
+
+t.test('mirrors that know tags stand in for an upstream that fails', async (t) => {
+  const ways = [{ knowsTags: false }, { knowsTags: true }];
+  const { both, asked } = mirrored(
+    [{ tags: 'unreachable', manifest: 'unreachable' }, {}, { lists: listed }],
+    ways,
+  );
+  t.equal((await both.resolve('a/b', 'v1')).digest, digest);
+  t.equal(await both.fetchManifest('a/b', 'v1'), manifest);
+  t.strictSame(await both.referrers('a/b', digest), listed);
+  t.strictSame(asked, [
+    ...['upstream resolve', 'mirror2 resolve'],
+    ...['upstream manifest v1', 'mirror2 manifest v1'],
+    ...['upstream referrers', 'mirror2 referrers'],
+  ]);
+});
+
+t.test('what a mirror does not have is not held to be nowhere', async (t) => {
+  const { both } = mirrored(
+    [{ tags: 'unreachable' }, { tags: 'not-found' }, {}],
+    [{ knowsTags: true }, { knowsTags: false }],
+  );
+  await expectFailure(t, both.resolve('a/b', 'v1'), 'unreachable');
+  const empty = mirrored([{ tags: 'timeout' }, {}], [{ knowsTags: true }]);
+  const error = await expectFailure(t, empty.both.referrers('a/b', digest), 'timeout');
+  t.equal(
+    error.message,
+    'upstream says timeout; referrers from mirror1 (mirror1): expected some, got none',
+  );
+  const answered = mirrored([{ tags: 'not-found' }, {}], [{ knowsTags: true, isPreferred: true }]);
+  await expectFailure(t, answered.both.resolve('a/b', 'v1'), 'not-found');
+  t.strictSame(answered.asked, ['upstream resolve']);
+});
+
+t.test('a place that is left alone is passed over without a word', async (t) => {
+  const { both, asked, warned } = mirrored([
+    {
+      open: () => {
+        throw new UpstreamError('timeout', 'not asked for another 5 s', { isUnasked: true });
+      },
+    },
+    {},
+  ]);
+  t.same(await readAll((await both.openBlob('a/b', digest)).body), bytes);
+  t.strictSame(asked, ['upstream 0', 'mirror1 0']);
+  t.strictSame(warned, []);
 });

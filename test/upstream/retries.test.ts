@@ -99,6 +99,40 @@ t.test('waits as long as a 503 asks, but not longer than the bound', async (t) =
   t.equal(registry.requests.length, 1);
 });
 
+t.test('a 429 that names a near moment is asked again then', async (t) => {
+  const registry = await openFakeRegistry(t);
+  registry.putManifest(REPOSITORY, MANIFEST, { tag: 'v1' });
+  const upstream = openUpstream(t, registry);
+  const soon = { kind: 'status', status: 429, headers: { 'retry-after': '0' } } as const;
+  registry.fault(/./, soon, { times: 1 });
+  await upstream.fetchManifest(REPOSITORY, 'v1');
+  t.equal(registry.requests.length, 2);
+});
+
+t.test('no pause is shorter than what was asked for, nor the same for all', async (t) => {
+  const registry = await openFakeRegistry(t);
+  registry.putManifest(REPOSITORY, MANIFEST, { tag: 'v1' });
+  const pauses: number[] = [];
+  const retry = { attempts: 5, firstPause: 4, longestPause: 4 };
+  const upstream = openUpstream(t, registry, {
+    retry,
+    logger: {
+      warn: () => undefined,
+      debug: (details: object) => void pauses.push(Number((details as { pause?: unknown }).pause)),
+    },
+  });
+  for (const headers of [{ 'retry-after': '0' }, {}]) {
+    registry.fault(/./, { kind: 'status', status: 503, headers }, { times: 4 });
+    await upstream.fetchManifest(REPOSITORY, 'v1');
+  }
+  t.equal(pauses.length, 8);
+  t.ok(
+    pauses.every((pause) => pause >= 2 && pause < 4),
+    String(pauses),
+  );
+  t.ok(new Set(pauses).size > 1);
+});
+
 t.test('a body that breaks off is not asked for again', async (t) => {
   const registry = await openFakeRegistry(t);
   registry.putManifest(REPOSITORY, MANIFEST, { tag: 'v1' });
@@ -144,6 +178,28 @@ t.test('an upstream that says nothing is a timeout', async (t) => {
   const upstream = openUpstream(t, registry, { timeouts: { headers: 30 } });
   await expectFailure(t, upstream.fetchManifest(REPOSITORY, 'v1'), 'timeout');
   t.equal(registry.requests.length, 1);
+});
+
+t.test('a connection that is not made in time is not tried again', async (t) => {
+  let lookups = 0;
+  // A socket that waits for a lookup keeps no process alive.
+  const alive = setInterval(() => undefined, 1_000);
+  t.teardown(() => {
+    clearInterval(alive);
+  });
+  const upstream = openUpstream(
+    t,
+    { url: 'http://nowhere.test:5000' },
+    {
+      timeouts: { connect: 30 },
+      // It never says where that is.
+      lookup: () => {
+        lookups += 1;
+      },
+    },
+  );
+  await expectFailure(t, upstream.fetchManifest(REPOSITORY, 'v1'), 'timeout');
+  t.equal(lookups, 1);
 });
 
 t.test('Retry-After is seconds or a date, within bounds', (t) => {
