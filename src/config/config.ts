@@ -174,6 +174,8 @@ export interface RuleConfig {
   readonly require?: RequirementConfig | undefined;
   readonly signatures?: SignaturesConfig | undefined;
   readonly tags: TagsConfig;
+  /** Milliseconds. */
+  readonly reverify: number;
   readonly mode: 'enforce' | 'audit';
 }
 

@@ -116,6 +116,7 @@ export interface RawRule {
     readonly buildkit?: boolean;
   };
   readonly tags: RawTags;
+  readonly reverify: string;
   readonly mode: 'enforce' | 'audit';
 }
 

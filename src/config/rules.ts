@@ -7,6 +7,7 @@ import { readRequirement, type RootKinds } from './requirements.ts';
 import type { Section } from './section.ts';
 import { suggest } from './suggest.ts';
 import { readTags } from './tags.ts';
+import { parseDuration } from './units.ts';
 
 /** What rules may refer to. */
 export interface Surroundings {
@@ -37,7 +38,7 @@ function readRule(
       'expected at least one pattern that includes (a leading ! excludes)',
     );
   }
-  const { name, insecureAcceptAnything, reject, require, signatures, tags, mode } = rule;
+  const { name, insecureAcceptAnything, reject, require, signatures, tags, reverify, mode } = rule;
   return {
     name,
     match,
@@ -49,8 +50,18 @@ function readRule(
         : readRequirement(section, [...path, 'require'], require, around.roots),
     signatures: readSignatures(section, path, rule, signatures, around),
     tags: readTags(tags, rule),
+    reverify: readReverify(section, [...path, 'reverify'], reverify),
     mode,
   };
+}
+
+/** Milliseconds. Each look asks the upstream. */
+const SHORTEST_REVERIFY = 60_000;
+
+function readReverify(section: Section, path: NodePath, text: string): number {
+  const span = parseDuration(text);
+  if (span < SHORTEST_REVERIFY) section.report(path, `expected at least 1m, got ${text}`);
+  return span;
 }
 
 function readSignatures(

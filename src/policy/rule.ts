@@ -24,6 +24,8 @@ export interface Rule {
   readonly match: Match;
   readonly action: RuleAction;
   readonly tags: TagRule;
+  /** Milliseconds after which what was decided is verified anew; infinite where there is nothing to verify. */
+  readonly reverify: number;
   readonly mode: 'enforce' | 'audit';
   /** Where signatures are kept and which name they must be made for; absent: in the image's repository, for any. */
   readonly signatures?: SignaturesSpec;
@@ -43,6 +45,8 @@ export interface RuleSpec {
   readonly require?: RequirementSpec | undefined;
   readonly signatures?: SignaturesSpec | undefined;
   readonly tags: TagRule;
+  /** Milliseconds. */
+  readonly reverify: number;
   readonly mode: 'enforce' | 'audit';
 }
 
@@ -91,6 +95,7 @@ function parseRule(spec: RuleSpec, roots: TrustRoots): Rule {
       match,
       action,
       tags: spec.tags,
+      reverify: action.kind === 'require' ? spec.reverify : Number.POSITIVE_INFINITY,
       mode: spec.mode,
       ...signatures,
       key: keyOf(spec, ids),

@@ -71,6 +71,23 @@ export const RECORDS_STEPS: readonly string[] = [
      ask INTEGER NOT NULL,
      PRIMARY KEY (registry, path, tag)
    ) STRICT, WITHOUT ROWID;`,
+  // Each image that names some content gives a grant of its own, so that one of them may fall alone.
+  `CREATE TABLE grants_by_image (
+     registry TEXT NOT NULL,
+     path TEXT NOT NULL,
+     digest TEXT NOT NULL,
+     policy_key TEXT NOT NULL,
+     kind TEXT NOT NULL,
+     media_type TEXT NOT NULL,
+     size INTEGER NOT NULL,
+     because TEXT NOT NULL,
+     PRIMARY KEY (registry, path, digest, policy_key, kind, because)
+   ) STRICT, WITHOUT ROWID;
+   INSERT INTO grants_by_image SELECT * FROM grants;
+   DROP TABLE grants;
+   ALTER TABLE grants_by_image RENAME TO grants;
+   CREATE INDEX grants_because ON grants (registry, path, policy_key, because);
+   CREATE INDEX verdicts_by_age ON verdicts (policy_key, decided_at, registry, path, digest, tag);`,
 ];
 
 /** What is kept, what belongs together and when it was used; as {@link RECORDS_STEPS}. */

@@ -52,6 +52,12 @@ export interface GrantRecord extends GrantKey {
   readonly because: Digest;
 }
 
+/** A verdict in the order of age; see {@link Records.listVerdicts}. */
+export type DecidedVerdict = Pick<
+  VerdictRecord,
+  'repository' | 'digest' | 'tag' | 'decidedAt' | 'verdict'
+>;
+
 /** Everything one decision writes, or nothing of it. */
 export interface DecisionRecord {
   readonly verdict?: VerdictRecord;
@@ -72,6 +78,20 @@ export interface Records extends TagRecords {
     policyKey: PolicyKey,
     limit: number,
   ): Promise<readonly Digest[]>;
+  /**
+   * What was decided under a policy before some time, the oldest first: at most `limit`, those after `after` alone.
+   */
+  listVerdicts(
+    policyKey: PolicyKey,
+    before: number,
+    limit: number,
+    after?: DecidedVerdict,
+  ): Promise<readonly DecidedVerdict[]>;
+  /**
+   * Forgets what was decided about a manifest under any tag, all that it granted, and so on for manifests that it let in:
+   * one transaction. What another manifest grants too stays granted.
+   */
+  withdraw(key: GrantKey): Promise<void>;
   /** One transaction; an existing row of the same key is replaced (a pin keeps its `since` while its digest stays). */
   record(decision: DecisionRecord): Promise<void>;
   close(): Promise<void>;

@@ -3,7 +3,14 @@ import type { SQLOutputValue } from 'node:sqlite';
 import { parseDigest, type Digest } from '../oci/digest.ts';
 import { isJsonObject } from '../oci/json.ts';
 import type { Repository } from '../oci/reference.ts';
-import type { GrantKey, GrantKind, GrantRecord, VerdictKey, VerdictRecord } from './records.ts';
+import type {
+  DecidedVerdict,
+  GrantKey,
+  GrantKind,
+  GrantRecord,
+  VerdictKey,
+  VerdictRecord,
+} from './records.ts';
 import type { PinRecord, TagEntry, TagOrder, Withheld } from './tag-records.ts';
 
 type Row = Readonly<Record<string, SQLOutputValue>>;
@@ -16,6 +23,18 @@ export function verdictOf(row: Row, key: VerdictKey): VerdictRecord {
     size: integer(row, 'size'),
     verdict: textOf(row, 'verdict'),
     decidedAt: integer(row, 'decided_at'),
+  };
+}
+
+/** @throws {TypeError | SyntaxError} when the row is not of the shape that was written. */
+export function decidedOf(row: Row): DecidedVerdict {
+  const tag = textOf(row, 'tag');
+  return {
+    repository: { registry: textOf(row, 'registry'), path: textOf(row, 'path') },
+    digest: digestOf(row, 'digest'),
+    ...(tag === '' ? {} : { tag }),
+    decidedAt: integer(row, 'decided_at'),
+    verdict: textOf(row, 'verdict'),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Repository } from '../oci/reference.ts';
 import { openDatabase, storeError } from './database.ts';
 import { inTransaction, RECORDS_STEPS } from './migrations.ts';
 import type {
+  DecidedVerdict,
   DecisionRecord,
   GrantKey,
   GrantKind,
@@ -14,7 +15,7 @@ import type {
   VerdictKey,
   VerdictRecord,
 } from './records.ts';
-import { grantOf, verdictOf } from './rows.ts';
+import { grantOf, verdictOf, decidedOf } from './rows.ts';
 import { SqliteTags } from './sqlite-tags.ts';
 import type { Arrival, KnownTag, PinRecord, TagEntry, TagKey, TagOrder } from './tag-records.ts';
 
@@ -41,6 +42,9 @@ class SqliteRecords implements Records {
   readonly #grantManifest: StatementSync;
   readonly #grantBlob: StatementSync;
   readonly #openChildren: StatementSync;
+  readonly #oldest: StatementSync;
+  readonly #withdrawVerdicts: StatementSync;
+  readonly #withdrawGrants: StatementSync;
   readonly #putVerdict: StatementSync;
   readonly #putGrant: StatementSync;
   readonly #tags: SqliteTags;
@@ -61,6 +65,22 @@ class SqliteRecords implements Records {
          WHERE registry = child.registry AND path = child.path AND digest = child.digest
            AND policy_key = child.policy_key
        ) LIMIT ?`,
+    );
+    this.#oldest = database.prepare(
+      `SELECT registry, path, digest, tag, decided_at, verdict FROM verdicts
+       WHERE policy_key = ? AND decided_at < ?
+         AND (decided_at, registry, path, digest, tag) > (?, ?, ?, ?, ?)
+       ORDER BY decided_at, registry, path, digest, tag LIMIT ?`,
+    );
+    this.#withdrawVerdicts = database.prepare(
+      `${FALLEN} DELETE FROM verdicts
+       WHERE registry = :registry AND path = :path AND policy_key = :policyKey
+         AND digest IN (SELECT digest FROM fallen)`,
+    );
+    this.#withdrawGrants = database.prepare(
+      `${FALLEN} DELETE FROM grants
+       WHERE registry = :registry AND path = :path AND policy_key = :policyKey
+         AND because IN (SELECT digest FROM fallen)`,
     );
     this.#putVerdict = database.prepare('REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.#putGrant = database.prepare('REPLACE INTO grants VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
@@ -95,6 +115,29 @@ class SqliteRecords implements Records {
         .all(registry, path, policyKey, limit)
         .map((row) => parseDigest(row['digest'])),
     );
+  }
+
+  listVerdicts(
+    policyKey: PolicyKey,
+    before: number,
+    limit: number,
+    after?: DecidedVerdict,
+  ): Promise<readonly DecidedVerdict[]> {
+    const { decidedAt = -1, repository, digest = '', tag = '' } = after ?? {};
+    const { registry = '', path = '' } = repository ?? {};
+    const place = [decidedAt, registry, path, digest, tag] as const;
+    return this.#attempt(() => this.#oldest.all(policyKey, before, ...place, limit).map(decidedOf));
+  }
+
+  withdraw({ repository, digest, policyKey }: GrantKey): Promise<void> {
+    const { registry, path } = repository;
+    return this.#attempt(() => {
+      inTransaction(this.#database, () => {
+        const key = { registry, path, digest, policyKey };
+        this.#withdrawVerdicts.run(key);
+        this.#withdrawGrants.run(key);
+      });
+    });
   }
 
   findPin(repository: Repository, tag: string): Promise<PinRecord | undefined> {
@@ -192,6 +235,24 @@ class SqliteRecords implements Records {
     }
   }
 }
+
+/**
+ * A manifest and those that it alone let in. SQLite walks from each to what it grants; what another manifest, which is
+ * not reached from here, grants too does not fall.
+ */
+const FALLEN = `WITH RECURSIVE fallen (digest) AS (
+  VALUES (:digest)
+  UNION
+  SELECT child.digest FROM grants AS child JOIN fallen ON child.because = fallen.digest
+  WHERE child.registry = :registry AND child.path = :path AND child.policy_key = :policyKey
+    AND child.kind IN ('manifest', 'attachment')
+    AND NOT EXISTS (
+      SELECT 1 FROM grants AS other
+      WHERE other.registry = child.registry AND other.path = child.path
+        AND other.policy_key = child.policy_key AND other.digest = child.digest
+        AND other.kind IN ('manifest', 'attachment') AND other.because <> child.because
+    )
+)`;
 
 /** Of two grants the stronger: an attachment that shares a blob with an image takes nothing from the image. */
 function selectGrant(strong: GrantKind, weak: GrantKind): string {
