@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { createAdmission } from './admission/admission.ts';
 import type { AdmissionParts } from './admission/parts.ts';
+import type { ReverificationParts } from './admission/reverification.ts';
 import { readKeep, readRules } from './app/rules.ts';
 import { run, type Running } from './app/running.ts';
 import { openRevocation } from './app/revocation.ts';
@@ -35,6 +36,10 @@ export interface AppOptions {
   readonly onUnkept?: () => void;
   /** Told of each move of a tag, and of what became of it. */
   readonly onTagMove?: AdmissionParts['onTagMove'];
+  /** Told of each image that was admitted and is not any more. */
+  readonly onWithdrawn?: AdmissionParts['onWithdrawn'];
+  /** Told of each image that was verified again unasked. */
+  readonly onReverified?: ReverificationParts['onReverified'];
   /** Milliseconds since the epoch. */
   readonly clock?: () => number;
 }
@@ -57,7 +62,7 @@ export interface App {
 
 /** @throws {StoreError} when another process has the cache; what the system says when it cannot listen. */
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
-  const { logger, observer, onUnkept, onTagMove, clock = Date.now } = options;
+  const { logger, observer, onUnkept, clock = Date.now } = options;
   const { cert, key } = await readTls(config);
   let isKept = readKeep(config);
   const { blobs, records } = await openStore(config, {
@@ -66,7 +71,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     onUnkept,
     isKept: (name) => isKept(name),
   });
-  const shared = { blobs, images: blobs, records, clock, logger, onTagMove };
+  const { onTagMove, onWithdrawn, onReverified } = options;
+  const told = { onTagMove, onWithdrawn, onReverified };
+  const shared = { blobs, images: blobs, records, clock, logger, ...told };
   const closeStore = async (): Promise<void> => {
     await blobs.close();
     await records.close();

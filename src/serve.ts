@@ -24,6 +24,8 @@ export async function serve(config: Config, reread: () => Config): Promise<void>
       observer: observation,
       onUnkept: metrics.blobUnkept,
       onTagMove: metrics.tagMove,
+      onWithdrawn: metrics.withdrawn,
+      onReverified: metrics.reverified,
     });
     const { ready, upstreamStatus } = app;
     metrics.watchPlaces(upstreamStatus);

@@ -3,36 +3,30 @@ import { LRUCache } from 'lru-cache';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseManifest } from '../oci/manifest.ts';
-import {
-  formatReference,
-  formatRepository,
-  type Reference,
-  type Repository,
-} from '../oci/reference.ts';
+import { formatReference, type Reference, type Repository } from '../oci/reference.ts';
 import { findRule, type Rule } from '../policy/rule.ts';
 import { signaturePlace } from '../policy/signatures.ts';
+import type { PolicyKey, VerdictKey } from '../store/records.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { createAttachments } from './attachments.ts';
 import { parseAttachmentTag } from './attachment.ts';
 import { createBlobs, type GrantedBlob } from './blobs.ts';
-import { atMost, DECISION_MEMORY, REFUSAL_MEMORY } from './bounds.ts';
+import { DECISION_MEMORY, REFUSAL_MEMORY } from './bounds.ts';
 import { isUndetermined, type Decision, type Refused } from './decision.ts';
-import { createDigests, type DigestOptions, type Digests } from './digests.ts';
-import { boundTag, expiryOf } from './expiry.ts';
+import { createDigests, type Digests } from './digests.ts';
+import { expiryOf } from './expiry.ts';
 import { createExpansion } from './expansion.ts';
 import { membersOf } from './graph.ts';
-import { createMemory, type Memory } from './memory.ts';
+import { createMemory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
 import { ruleFor } from './offline.ts';
 import { createPrefetch } from './prefetch.ts';
-import {
-  refuseRejected,
-  refuseUnknownUpstream,
-  refuseVerdict,
-  refuseWithoutRule,
-} from './refusal.ts';
+import type { Reverified } from './reverification.ts';
+import { refuseRejected, refuseUnknownUpstream, refuseWithoutRule } from './refusal.ts';
 import { withSignaturesAt } from './signature-place.ts';
+import { once } from './once.ts';
 import { createSingleFlight } from './single-flight.ts';
+import { isCurrent, type Kept } from './kept.ts';
 import type { TagDecision } from './tag-lookup.ts';
 import { createTags } from './tags.ts';
 
@@ -50,19 +44,17 @@ export interface Admission {
   admitTagList(repository: Repository): Refused | undefined;
   /** Forgets what is in memory about tags: somebody else wrote to the records. */
   forgetTags(): void;
-}
-
-interface Kept {
-  readonly decision: Decision;
-  readonly since: number;
-  readonly until: number;
+  /** Verifies again what was decided under the rule of that key; what is denied now is withdrawn. */
+  reverify(verdict: Omit<VerdictKey, 'policyKey'>, policyKey: PolicyKey): Promise<Reverified>;
 }
 
 /** One admission serves one set of rules and trust roots; another set is another admission. */
 export function createAdmission(parts: AdmissionParts): Admission {
   const memory = createMemory(parts);
   const digests: Digests = once(
-    createDigests(parts, memory, (question, digest) => digests.admit(question, digest)),
+    createDigests({ ...parts, onWithdrawn }, memory, (question, digest) =>
+      digests.admit(question, digest),
+    ),
     memory,
     parts,
   );
@@ -79,6 +71,16 @@ export function createAdmission(parts: AdmissionParts): Admission {
       512 * (decision.verdict?.findings.length ?? 0) +
       (decision.outcome === 'admitted' ? decision.bytes.length : decision.message.length),
   });
+
+  function forget(): void {
+    forgotten++;
+    kept.clear();
+  }
+
+  function onWithdrawn(rule: string): void {
+    forget();
+    parts.onWithdrawn?.(rule);
+  }
 
   function ask(reference: Reference): Ask | Refused {
     const { repository } = reference;
@@ -202,16 +204,26 @@ export function createAdmission(parts: AdmissionParts): Admission {
       const question = ask({ repository, tag: 'latest' });
       return 'outcome' in question ? question : undefined;
     },
-    forgetTags() {
-      forgotten++;
-      kept.clear();
+    forgetTags: forget,
+    async reverify({ repository, digest, tag }, policyKey) {
+      const question = ask(tag === undefined ? { repository, digest } : { repository, tag });
+      if ('outcome' in question || question.rule.key !== policyKey) return 'dropped';
+      const { rule, upstream, signatures } = question;
+      const canAsk = Number.isFinite(rule.reverify) && [upstream, signatures].every(hasRoom);
+      if (!canAsk) return 'open';
+      const options = { asImage: tag !== undefined, again: true };
+      const decision = await digests.admit(question, digest, options);
+      if (decision.outcome === 'admitted') {
+        return decision.verdict.outcome === 'admitted' ? 'admitted' : 'withdrawn';
+      }
+      return decision.code === 'not-admitted' ? 'withdrawn' : 'open';
     },
   };
 }
 
-/** A clock that was set back makes nothing last longer. */
-function isCurrent({ since, until }: Kept, now: number): boolean {
-  return now >= since && now < until;
+/** Nobody waits for it, so it leaves what an upstream still lets us ask to those who do. */
+function hasRoom(upstream: Upstream): boolean {
+  return upstream.hasRoom?.() !== false;
 }
 
 /** Milliseconds for which a decision may answer again. */
@@ -224,75 +236,4 @@ function memorySpan(decision: Decision, { refresh }: { readonly refresh: number 
   }
   if (decision.fleeting === true) return REFUSAL_MEMORY;
   return decision.verdict.outcome === 'admitted' ? Number.POSITIVE_INFINITY : refresh;
-}
-
-/** One decision per digest at a time, and a denied one not again at once, whatever tags lead to it. */
-function once(digests: Digests, memory: Memory, { clock }: Pick<AdmissionParts, 'clock'>): Digests {
-  const flights = createSingleFlight<Flown>();
-  const denied = new LRUCache<string, Kept>(atMost(10_000));
-
-  async function fly(question: Ask, digest: Digest, options: DigestOptions): Promise<Flown> {
-    const asImage = options.asImage ?? false;
-    const decision = await digests.admit(question, digest, options);
-    if (decision.outcome === 'refused' && decision.code === 'not-admitted') {
-      const since = clock();
-      denied.set(deniedKey(question, digest, asImage), {
-        decision,
-        since,
-        until: since + REFUSAL_MEMORY,
-      });
-    }
-    return { decision, asImage };
-  }
-
-  return {
-    load: (question, digest) => digests.load(question, digest),
-    async admit(question, digest, options = {}) {
-      const asImage = options.asImage ?? false;
-      const known = denied.get(deniedKey(question, digest, asImage));
-      if (known !== undefined && isCurrent(known, clock())) {
-        const { repository, rule } = question;
-        const grant = { repository, digest, policyKey: rule.key };
-        const granted = await memory.findGrant(grant, 'manifest');
-        if (granted === undefined) return inWordsOf(question, known.decision);
-      }
-      const key = flightKey(question, digest, asImage);
-      let flown = await flights.run(key, () => fly(question, digest, options));
-      if (!answersFor(flown, asImage)) {
-        const own = `${asImage ? 'image' : 'any'} ${key}`;
-        flown = await flights.run(own, () => fly(question, digest, options));
-      }
-      return inWordsOf(question, flown.decision);
-    },
-  };
-}
-
-/** A decision, and whether it was asked for an image; see {@link DigestOptions.asImage}. */
-interface Flown {
-  readonly decision: Decision;
-  readonly asImage: boolean;
-}
-
-/** Most decisions are the same either way. What is attached is no image, and no image may still be attached. */
-function answersFor({ decision, asImage }: Flown, wantsImage: boolean): boolean {
-  if (asImage === wantsImage) return true;
-  if (decision.outcome === 'admitted') return !wantsImage || decision.verdict.attached !== true;
-  return wantsImage || decision.code !== 'not-admitted';
-}
-
-function deniedKey(ask: Ask, digest: Digest, asImage: boolean): string {
-  return `${asImage ? 'image' : 'any'} ${flightKey(ask, digest, asImage)}`;
-}
-
-/** Decisions about one digest are one, except where the rule binds signatures to the very tag that is pulled. */
-function flightKey(ask: Ask, digest: Digest, asImage: boolean): string {
-  return `${formatRepository(ask.repository)}@${digest} ${boundTag(ask, asImage) ?? ''}`;
-}
-
-/** A verdict may have been found for another tag of the digest; its refusal names what is asked for here. */
-function inWordsOf({ reference, rule }: Ask, decision: Decision): Decision {
-  if (decision.outcome === 'admitted') return decision;
-  const { digest, verdict, source } = decision;
-  if (digest === undefined || verdict === undefined) return decision;
-  return { ...refuseVerdict(reference, digest, rule, verdict), source };
 }

@@ -77,6 +77,7 @@ export function createAttachments(memory: Memory, digests: Digests, tags: Tags):
       rule: ask.rule.name,
       verdict: attachedBecause(`attached to the admitted ${subject}`),
       source: 'fresh',
+      due: Number.POSITIVE_INFINITY,
     };
   }
 

@@ -14,6 +14,8 @@ export interface Admitted {
   readonly rule: string;
   readonly verdict: Verdict;
   readonly source: DecisionSource;
+  /** When it is to be decided anew; milliseconds since the epoch, infinite for never. */
+  readonly due: number;
   /** For a `Warning: 299` header: audit mode, a tag held at another digest than upstream's, or one whose upstream cannot be asked. */
   readonly warning?: string;
   /** Not to be remembered for longer than a refusal: a list of referrers, which may turn out to be a signed image. */

@@ -1,25 +1,18 @@
 /** A digest in a repository: admitted by its verdict, by the index that names it, as an attachment, or by signatures. */
 import type { Digest } from '../oci/digest.ts';
-import { parseManifest, type Manifest } from '../oci/manifest.ts';
+import { parseManifest } from '../oci/manifest.ts';
 import { formatReference } from '../oci/reference.ts';
 import type { Verdict } from '../policy/verdict.ts';
 import type { GrantRecord, VerdictRecord } from '../store/records.ts';
-import { isAttachment } from './attachment.ts';
-import { MAX_ATTACHMENT_DEPTH, MAX_MANIFEST } from './bounds.ts';
-import {
-  isUndetermined,
-  type Admitted,
-  type Decision,
-  type DecisionSource,
-  type Refused,
-} from './decision.ts';
-import { boundTag, holds } from './expiry.ts';
-import { attachmentGrantsOf, grant, grantsOf, membersOf } from './graph.ts';
-import { createHeld, verdictIn, type AdmitSubject } from './held.ts';
-import { admittedBecause, attachedBecause, judge, type Judgement } from './judge.ts';
+import { MAX_MANIFEST, STALE_MEMORY } from './bounds.ts';
+import { admitted, createDeciding, type Case } from './deciding.ts';
+import { isUndetermined, type Decision, type Refused } from './decision.ts';
+import { boundTag, holds, isDue } from './expiry.ts';
+import { membersOf } from './graph.ts';
+import { createHeld, knownIn, type AdmitSubject } from './held.ts';
 import type { Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
-import { refuseManifest, refuseVerdict } from './refusal.ts';
+import { refuseManifest } from './refusal.ts';
 import { refuseForUpstream } from './trouble.ts';
 
 /** A manifest that is at hand already, so that nobody fetches it twice. */
@@ -35,6 +28,8 @@ export interface DigestOptions {
    * attached to something does not.
    */
   readonly asImage?: boolean;
+  /** Verified again although what was decided holds; an outage is then an answer too. */
+  readonly again?: boolean;
 }
 
 export interface Digests {
@@ -43,36 +38,55 @@ export interface Digests {
   load(ask: Ask, digest: Digest): Promise<AtHand | Refused>;
 }
 
-/** A manifest on its way to a verdict. */
-interface Case extends AtHand {
-  readonly digest: Digest;
-  readonly manifest: Manifest;
-}
-
-type Kept = Pick<Case, 'digest' | 'bytes' | 'manifest'>;
-
 export function createDigests(
   parts: AdmissionParts,
   memory: Memory,
   admitSubject: AdmitSubject,
 ): Digests {
   const held = createHeld(parts, memory, admitSubject);
+  const deciding = createDeciding(parts, memory, held, admitSubject);
 
   async function admit(ask: Ask, digest: Digest, options: DigestOptions = {}): Promise<Decision> {
-    const asImage = options.asImage ?? false;
+    const { asImage = false, again = false } = options;
     const tag = boundTag(ask, asImage);
     const key = { repository: ask.repository, digest, tag, policyKey: ask.rule.key };
     const recorded = await parts.records.findVerdict(key);
-    const verdict = verdictIn(recorded);
-    if (
-      recorded !== undefined &&
-      verdict !== undefined &&
-      holds(verdict, parts.clock()) &&
-      !(asImage && verdict.attached === true)
-    ) {
-      return fromRecord(ask, recorded, verdict);
+    const known = knownIn(recorded);
+    if (recorded === undefined || known === undefined) return decide(ask, digest, options, false);
+    const { verdict, decidedAt } = known;
+    const now = parts.clock();
+    const usable = holds(verdict, now) && !(asImage && verdict.attached === true);
+    const { rule } = ask;
+    if (usable && !again && !isDue(decidedAt, rule, now)) {
+      return fromRecord(ask, recorded, verdict, decidedAt + rule.reverify);
     }
-    const loaded = options.manifest ?? (await load(ask, digest));
+    const decision = await decide(ask, digest, options, verdict.attached !== true);
+    if (decision.outcome === 'admitted' || !usable || again) return decision;
+    const lasts = now < decidedAt + rule.reverify + rule.tags.maxStale;
+    return lasts && isOpen(decision) ? standIn(ask, recorded, verdict, decision) : decision;
+  }
+
+  /** What was decided lasts a little longer while nobody can be asked. */
+  async function standIn(
+    ask: Ask,
+    recorded: VerdictRecord,
+    verdict: Verdict,
+    refusal: Refused,
+  ): Promise<Decision> {
+    const decision = await fromRecord(ask, recorded, verdict, parts.clock() + STALE_MEMORY);
+    if (decision.outcome === 'refused') return refusal;
+    const warning = `stale: it could not be verified again: ${refusal.reasons.join('; ')}`;
+    return { ...decision, warning };
+  }
+
+  async function decide(
+    ask: Ask,
+    digest: Digest,
+    { manifest, asImage = false }: DigestOptions,
+    again: boolean,
+  ): Promise<Decision> {
+    const tag = boundTag(ask, asImage);
+    const loaded = manifest ?? (await load(ask, digest));
     if ('outcome' in loaded) return loaded;
     const granted = await held.find(ask, digest, asImage);
     if (granted !== undefined && 'outcome' in granted) return granted;
@@ -81,11 +95,11 @@ export function createDigests(
     // Whoever can push can let a list of referrers be any index, a signed image among them, and the list grants nothing
     // of what it names. So an index is judged like an image first.
     const isList = granted?.kind === 'attachment' && item.manifest.kind === 'index';
-    if (granted !== undefined && !isList) return admitByGrant(ask, item, granted);
-    const attached = asImage ? undefined : await admitAsAttachment(ask, item);
+    if (granted !== undefined && !isList) return deciding.byGrant(ask, item, granted);
+    const attached = asImage ? undefined : await deciding.asAttachment(ask, item);
     if (attached?.outcome === 'admitted') return attached;
-    const decision = await admitByRule(ask, item, tag);
-    if (decision.outcome === 'refused' && isList) return asList(ask, item, granted);
+    const decision = await deciding.byRule(ask, item, { tag, again });
+    if (decision.outcome === 'refused' && isList) return deciding.asList(ask, item, granted);
     // What it is attached to could not be decided now, so a denial would say too much.
     return decision.outcome === 'refused' ? (attached ?? decision) : decision;
   }
@@ -101,19 +115,19 @@ export function createDigests(
     }
   }
 
-  async function fromRecord(ask: Ask, record: VerdictRecord, verdict: Verdict): Promise<Decision> {
+  async function fromRecord(
+    ask: Ask,
+    record: VerdictRecord,
+    verdict: Verdict,
+    due: number,
+  ): Promise<Decision> {
     const loaded = await load(ask, record.digest);
     if ('outcome' in loaded) return loaded;
     await keepIfFetched(record.digest, loaded);
     if (verdict.attached !== true) {
       memory.link(record.digest, membersOf(parseManifest(loaded.bytes, record.mediaType)));
     }
-    return admitted(ask, { ...record, bytes: loaded.bytes }, verdict, 'records');
-  }
-
-  async function keep({ digest, bytes, manifest }: Kept): Promise<void> {
-    await memory.keepBytes(digest, bytes);
-    memory.link(digest, membersOf(manifest));
+    return admitted(ask, { ...record, bytes: loaded.bytes }, verdict, 'records', due);
   }
 
   async function keepIfFetched(digest: Digest, { bytes, contentType }: AtHand): Promise<void> {
@@ -136,7 +150,7 @@ export function createDigests(
       if (granted !== undefined && manifest.mediaType !== granted.mediaType) {
         throw new SyntaxError(`expected ${granted.mediaType}, got ${manifest.mediaType}`);
       }
-      return { digest, bytes, contentType, manifest };
+      return { digest, bytes, manifest };
     } catch (error) {
       if (error instanceof SyntaxError)
         return refuseManifest(asked, digest, ask.rule, error.message);
@@ -144,150 +158,10 @@ export function createDigests(
     }
   }
 
-  async function admitByGrant(ask: Ask, item: Case, granted: GrantRecord): Promise<Decision> {
-    const { repository, rule } = ask;
-    if (granted.kind === 'attachment') memory.attach(granted.because, item.digest);
-    const scope = { repository, policyKey: rule.key, because: granted.because };
-    const parent = await held.findVerdict({ ...scope, digest: granted.because });
-    const signers = parent?.signers ?? [];
-    const until = parent?.until === undefined ? {} : { until: parent.until };
-    if (granted.kind === 'attachment') {
-      const verdict = { ...attachedBecause(`attached to ${granted.because}`), signers };
-      const grants = isAttachment(item.manifest, item.bytes)
-        ? attachmentGrantsOf(item.manifest, scope)
-        : [];
-      return remember(ask, item, verdict, grants);
-    }
-    const verdict = {
-      ...admittedBecause(`part of the admitted ${granted.because}`),
-      signers,
-      ...until,
-    };
-    return remember(ask, item, verdict, grantsOf(item.manifest, scope));
-  }
-
-  function asList(ask: Ask, item: Case, { because }: GrantRecord): Admitted {
-    const verdict = attachedBecause(`the list of what is attached to ${because}`);
-    const { mediaType } = item.manifest;
-    return { ...admitted(ask, { ...item, mediaType }, verdict, 'fresh'), fleeting: true };
-  }
-
-  /**
-   * An attachment of an admitted digest is served so that others can verify too; nothing runnable passes as one.
-   * @returns a refusal only where that digest cannot be decided now.
-   */
-  async function admitAsAttachment(ask: Ask, item: Case): Promise<Decision | undefined> {
-    const { manifest } = item;
-    if (ask.rule.action.kind !== 'require' || ask.depth >= MAX_ATTACHMENT_DEPTH) return undefined;
-    if (!isAttachment(manifest, item.bytes) || manifest.subject === undefined) return undefined;
-    const { digest } = manifest.subject;
-    const subject = await admitSubject({ ...ask, depth: ask.depth + 1 }, digest);
-    if (subject.outcome === 'refused') return isUndetermined(subject.code) ? subject : undefined;
-    if (subject.verdict.outcome !== 'admitted') return undefined;
-    const scope = { repository: ask.repository, policyKey: ask.rule.key, because: digest };
-    const verdict = attachedBecause(`attached to the admitted ${digest}`);
-    memory.attach(digest, item.digest);
-    return remember(ask, item, verdict, attachmentGrantsOf(manifest, scope));
-  }
-
-  async function admitByRule(ask: Ask, item: Case, tag: string | undefined): Promise<Decision> {
-    const { repository, rule } = ask;
-    const judgement = await judge(
-      item,
-      rule,
-      { ...ask, tag },
-      {
-        trustRoots: parts.trustRoots,
-        exhaustive: parts.exhaustive ?? false,
-        now: parts.clock(),
-        ...(parts.revocation !== undefined && { revocation: parts.revocation }),
-      },
-    );
-    const { verdict } = judgement;
-    const scope = { repository, policyKey: rule.key, because: item.digest };
-    const grants = [
-      ...grantsOf(item.manifest, scope),
-      ...(await keepSignatures(ask, item, judgement)),
-    ];
-    if (verdict.outcome === 'admitted') {
-      // Bound to its tag it is good for its digest all the more: that record carries the grants.
-      const admitted = await remember(ask, item, verdict, grants);
-      return tag === undefined ? admitted : remember(ask, item, verdict, [], tag);
-    }
-    const refused = refuseVerdict(ask.reference, item.digest, rule, verdict);
-    if (rule.mode === 'enforce') return refused;
-    // Audit: the content may be served, the verdict is not kept, so a signature made later is seen.
-    await keep(item);
-    await memory.record({ grants });
-    return {
-      ...admitted(ask, { ...item, mediaType: item.manifest.mediaType }, verdict, 'fresh'),
-      warning: `audit mode: ${refused.message}`,
-    };
-  }
-
-  /** The signatures that counted are kept with the image: they are served, and need no upstream later. */
-  async function keepSignatures(
-    ask: Ask,
-    item: Case,
-    { signedBy, source }: Judgement,
-  ): Promise<readonly GrantRecord[]> {
-    const scope = { repository: ask.repository, policyKey: ask.rule.key, because: item.digest };
-    const grants: GrantRecord[] = [];
-    for (const digest of new Set(signedBy)) {
-      const found = source?.manifests.get(digest);
-      if (found === undefined) continue;
-      const manifest = parseManifest(found.bytes, found.contentType);
-      if (!isAttachment(manifest, found.bytes)) continue;
-      await memory.keepBytes(digest, found.bytes);
-      memory.attach(item.digest, digest);
-      const { mediaType } = manifest;
-      grants.push(grant({ digest, mediaType, size: found.bytes.length }, 'attachment', scope));
-      grants.push(...attachmentGrantsOf(manifest, scope));
-      for (const layer of manifest.layers) {
-        const content = source?.contents.get(layer.digest);
-        if (content === undefined) continue;
-        await memory.keepBytes(layer.digest, content);
-        memory.attach(item.digest, layer.digest);
-      }
-    }
-    return grants;
-  }
-
-  async function remember(
-    ask: Ask,
-    item: Case,
-    verdict: Verdict,
-    grants: readonly GrantRecord[],
-    tag?: string,
-  ): Promise<Admitted> {
-    if (verdict.attached === true) await memory.keepBytes(item.digest, item.bytes);
-    else await keep(item);
-    const { mediaType } = item.manifest;
-    await memory.record({
-      verdict: {
-        repository: ask.repository,
-        digest: item.digest,
-        tag,
-        policyKey: ask.rule.key,
-        mediaType,
-        size: item.bytes.length,
-        verdict: JSON.stringify(verdict),
-        decidedAt: parts.clock(),
-      },
-      grants,
-    });
-    return admitted(ask, { ...item, mediaType }, verdict, 'fresh');
-  }
-
   return { admit, load };
 }
 
-function admitted(
-  ask: Ask,
-  item: { readonly digest: Digest; readonly mediaType: string; readonly bytes: Buffer },
-  verdict: Verdict,
-  source: DecisionSource,
-): Admitted {
-  const { digest, mediaType, bytes } = item;
-  return { outcome: 'admitted', digest, mediaType, bytes, rule: ask.rule.name, verdict, source };
+/** Nobody could look now: no word against what was decided before. */
+function isOpen({ code }: Refused): boolean {
+  return isUndetermined(code) || code === 'upstream-refused';
 }

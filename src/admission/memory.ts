@@ -18,6 +18,8 @@ export interface Memory {
   /** One transaction; an image's grants hold even where the disk fails. */
   record(decision: DecisionRecord): Promise<void>;
   findGrant(key: GrantKey, of: 'manifest' | 'blob'): Promise<GrantRecord | undefined>;
+  /** Forgets a verdict with all that it granted; see {@link Records.withdraw}. */
+  withdraw(key: GrantKey): Promise<void>;
 }
 
 export function createMemory(
@@ -59,6 +61,15 @@ export function createMemory(
         await parts.records.record(decision);
       } catch (error) {
         parts.logger.error({ err: error }, 'decision not recorded on disk');
+      }
+    },
+    async withdraw(key) {
+      // Which of them rest on it only the records know.
+      grants.clear();
+      try {
+        await parts.records.withdraw(key);
+      } catch (error) {
+        parts.logger.error({ err: error }, 'withdrawal not recorded on disk');
       }
     },
     async findGrant(key, of) {

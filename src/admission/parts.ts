@@ -23,6 +23,8 @@ export interface AdmissionParts {
   readonly logger: Pick<Logger, 'warn' | 'error'>;
   /** Told of each move of a tag, and of what became of it. */
   readonly onTagMove?: ((move: TagMove) => void) | undefined;
+  /** Told of each image that was admitted and is not any more. */
+  readonly onWithdrawn?: ((rule: string) => void) | undefined;
   /** Asks whether certificates were taken back; absent: nobody is asked. */
   readonly revocation?: JudgeParts['revocation'];
   /** Blobs fetched ahead at a time; absent: none. */

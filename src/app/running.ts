@@ -3,12 +3,15 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { createAdmission } from '../admission/admission.ts';
 import type { AdmissionParts } from '../admission/parts.ts';
+import type { ReverificationParts } from '../admission/reverification.ts';
 import type { Config } from '../config/config.ts';
 import type { Serving } from '../http/serving.ts';
+import type { Policy } from '../policy/rule.ts';
 import type { TrustRoot } from '../trust/trust-root.ts';
 import type { RegistryUpstream } from '../upstream/registry-upstream.ts';
 import type { PlaceStatus } from '../upstream/spared-upstream.ts';
 import { readRules } from './rules.ts';
+import { startReverifying } from './reverifying.ts';
 import { openRevocation } from './revocation.ts';
 import { openTrustRoots } from './trust-roots.ts';
 import { createUpstreams } from './upstreams.ts';
@@ -16,9 +19,10 @@ import { createUpstreams } from './upstreams.ts';
 /** What outlives a configuration. */
 export type SharedParts = Pick<
   AdmissionParts,
-  'blobs' | 'images' | 'records' | 'clock' | 'onTagMove'
+  'blobs' | 'images' | 'records' | 'clock' | 'onTagMove' | 'onWithdrawn'
 > & {
   readonly logger: Logger;
+  readonly onReverified?: ReverificationParts['onReverified'];
 };
 
 export interface Running {
@@ -40,11 +44,13 @@ export async function run(config: Config, shared: SharedParts): Promise<Running>
   const revocation = openRevocation(config);
   let trustRoots = new Map<string, TrustRoot>();
   let serving: Serving | undefined;
+  let policy: Policy = { rules: [] };
 
   function build(): Serving {
     // A map of its own for each set of rules: what is under way ends with the roots that it began with.
     trustRoots = new Map(trust.current());
     const rules = readRules(config, trustRoots);
+    policy = rules.policy;
     return {
       admission: createAdmission({
         ...rules,
@@ -76,12 +82,19 @@ export async function run(config: Config, shared: SharedParts): Promise<Running>
   await trust.start();
   serving = build();
   const started = serving;
+  const current = (): Serving => serving ?? started;
+  const { blobs, records, onReverified } = shared;
+  const reverifying = startReverifying(() => {
+    const { admission } = current();
+    return { policy, admission, blobs, records, clock, logger, onReverified };
+  });
   return {
     config,
-    current: () => serving ?? started,
+    current,
     upstreams,
     upstreamStatus: () => connected.status(),
     async retire() {
+      await reverifying.close();
       await trust.close();
       await revocation.close();
     },

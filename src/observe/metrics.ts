@@ -32,6 +32,10 @@ export interface Metrics {
   readonly blobUnkept: () => void;
   /** A tag that means another digest upstream, and what became of it. */
   readonly tagMove: (move: TagMoveCount) => void;
+  /** An image that was admitted and is not any more. */
+  readonly withdrawn: (rule: string) => void;
+  /** An image that was verified again unasked. */
+  readonly reverified: (outcome: string) => void;
   readonly logLinesDropped: (lines: number) => void;
   /** Asked at each scrape from now on. */
   readonly watchPlaces: (status: () => readonly PlaceStatus[]) => void;
@@ -94,6 +98,16 @@ export function createMetrics(): Metrics {
     'blobs_unkept_total',
     'Blobs that the disk would not take, served without being kept. Alert on any.',
     [],
+  );
+  const withdrawals = counter(
+    'withdrawn_total',
+    'Images that were admitted and do not pass any more. Alert on any.',
+    ['rule'],
+  );
+  const reverified = counter(
+    'reverified_total',
+    'Cached images that were verified again unasked: admitted, withdrawn, open, or dropped.',
+    ['outcome'],
   );
   const tagMoves = counter(
     'tag_moves_total',
@@ -165,6 +179,12 @@ export function createMetrics(): Metrics {
     },
     blobUnkept: () => {
       unkept.inc();
+    },
+    withdrawn: (rule) => {
+      withdrawals.inc({ rule });
+    },
+    reverified: (outcome) => {
+      reverified.inc({ outcome });
     },
     tagMove: ({ rule, outcome, why }) => {
       tagMoves.inc({ rule, outcome, why });

@@ -72,6 +72,7 @@ export const RECORDS_STEPS: readonly string[] = [
      PRIMARY KEY (registry, path, tag)
    ) STRICT, WITHOUT ROWID;`,
   // Each image that names some content gives a grant of its own, so that one of them may fall alone.
+  // due_at: NULL for what nobody verifies again before it is asked for.
   `CREATE TABLE grants_by_image (
      registry TEXT NOT NULL,
      path TEXT NOT NULL,
@@ -87,7 +88,10 @@ export const RECORDS_STEPS: readonly string[] = [
    DROP TABLE grants;
    ALTER TABLE grants_by_image RENAME TO grants;
    CREATE INDEX grants_because ON grants (registry, path, policy_key, because);
-   CREATE INDEX verdicts_by_age ON verdicts (policy_key, decided_at, registry, path, digest, tag);`,
+   ALTER TABLE verdicts ADD COLUMN due_at INTEGER;
+   UPDATE verdicts SET due_at = decided_at;
+   CREATE INDEX verdicts_due ON verdicts (policy_key, due_at, registry, path, digest, tag)
+     WHERE due_at IS NOT NULL;`,
 ];
 
 /** What is kept, what belongs together and when it was used; as {@link RECORDS_STEPS}. */

@@ -25,6 +25,8 @@ export interface VerdictRecord extends VerdictKey {
   readonly verdict: string;
   /** Milliseconds since the epoch. */
   readonly decidedAt: number;
+  /** When it is to be verified again, unasked; absent: never. Milliseconds since the epoch. */
+  readonly dueAt?: number | undefined;
 }
 
 export type GrantKind =
@@ -52,11 +54,8 @@ export interface GrantRecord extends GrantKey {
   readonly because: Digest;
 }
 
-/** A verdict in the order of age; see {@link Records.listVerdicts}. */
-export type DecidedVerdict = Pick<
-  VerdictRecord,
-  'repository' | 'digest' | 'tag' | 'decidedAt' | 'verdict'
->;
+/** A verdict that is to be verified again. */
+export type DueVerdict = Omit<VerdictKey, 'policyKey'> & { readonly dueAt: number };
 
 /** Everything one decision writes, or nothing of it. */
 export interface DecisionRecord {
@@ -78,15 +77,15 @@ export interface Records extends TagRecords {
     policyKey: PolicyKey,
     limit: number,
   ): Promise<readonly Digest[]>;
-  /**
-   * What was decided under a policy before some time, the oldest first: at most `limit`, those after `after` alone.
-   */
-  listVerdicts(
+  /** What is due under a policy at that time (milliseconds since the epoch), the first due first; those after one. */
+  listDue(
     policyKey: PolicyKey,
-    before: number,
+    at: number,
     limit: number,
-    after?: DecidedVerdict,
-  ): Promise<readonly DecidedVerdict[]>;
+    after?: DueVerdict,
+  ): Promise<readonly DueVerdict[]>;
+  /** The verdict is to be verified again at another time, or never. */
+  postpone(key: VerdictKey, dueAt: number | undefined): Promise<void>;
   /**
    * Forgets what was decided about a manifest under any tag, all that it granted, and so on for manifests that it let in:
    * one transaction. What another manifest grants too stays granted.

@@ -4,7 +4,7 @@ import { parseDigest, type Digest } from '../oci/digest.ts';
 import { isJsonObject } from '../oci/json.ts';
 import type { Repository } from '../oci/reference.ts';
 import type {
-  DecidedVerdict,
+  DueVerdict,
   GrantKey,
   GrantKind,
   GrantRecord,
@@ -23,18 +23,18 @@ export function verdictOf(row: Row, key: VerdictKey): VerdictRecord {
     size: integer(row, 'size'),
     verdict: textOf(row, 'verdict'),
     decidedAt: integer(row, 'decided_at'),
+    ...(row['due_at'] === null ? {} : { dueAt: integer(row, 'due_at') }),
   };
 }
 
 /** @throws {TypeError | SyntaxError} when the row is not of the shape that was written. */
-export function decidedOf(row: Row): DecidedVerdict {
+export function dueOf(row: Row): DueVerdict {
   const tag = textOf(row, 'tag');
   return {
     repository: { registry: textOf(row, 'registry'), path: textOf(row, 'path') },
     digest: digestOf(row, 'digest'),
     ...(tag === '' ? {} : { tag }),
-    decidedAt: integer(row, 'decided_at'),
-    verdict: textOf(row, 'verdict'),
+    dueAt: integer(row, 'due_at'),
   };
 }
 

@@ -5,7 +5,7 @@ import type { Repository } from '../oci/reference.ts';
 import { openDatabase, storeError } from './database.ts';
 import { inTransaction, RECORDS_STEPS } from './migrations.ts';
 import type {
-  DecidedVerdict,
+  DueVerdict,
   DecisionRecord,
   GrantKey,
   GrantKind,
@@ -15,7 +15,7 @@ import type {
   VerdictKey,
   VerdictRecord,
 } from './records.ts';
-import { grantOf, verdictOf, decidedOf } from './rows.ts';
+import { dueOf, grantOf, verdictOf } from './rows.ts';
 import { SqliteTags } from './sqlite-tags.ts';
 import type { Arrival, KnownTag, PinRecord, TagEntry, TagKey, TagOrder } from './tag-records.ts';
 
@@ -42,7 +42,8 @@ class SqliteRecords implements Records {
   readonly #grantManifest: StatementSync;
   readonly #grantBlob: StatementSync;
   readonly #openChildren: StatementSync;
-  readonly #oldest: StatementSync;
+  readonly #due: StatementSync;
+  readonly #postpone: StatementSync;
   readonly #withdrawVerdicts: StatementSync;
   readonly #withdrawGrants: StatementSync;
   readonly #putVerdict: StatementSync;
@@ -53,7 +54,7 @@ class SqliteRecords implements Records {
     this.#database = database;
     this.#file = file;
     this.#verdict = database.prepare(
-      `SELECT media_type, size, verdict, decided_at FROM verdicts
+      `SELECT media_type, size, verdict, decided_at, due_at FROM verdicts
        WHERE registry = ? AND path = ? AND digest = ? AND tag = ? AND policy_key = ?`,
     );
     this.#grantManifest = database.prepare(selectGrant('manifest', 'attachment'));
@@ -66,11 +67,15 @@ class SqliteRecords implements Records {
            AND policy_key = child.policy_key
        ) LIMIT ?`,
     );
-    this.#oldest = database.prepare(
-      `SELECT registry, path, digest, tag, decided_at, verdict FROM verdicts
-       WHERE policy_key = ? AND decided_at < ?
-         AND (decided_at, registry, path, digest, tag) > (?, ?, ?, ?, ?)
-       ORDER BY decided_at, registry, path, digest, tag LIMIT ?`,
+    this.#due = database.prepare(
+      `SELECT registry, path, digest, tag, due_at FROM verdicts
+       WHERE policy_key = ? AND due_at <= ?
+         AND (due_at, registry, path, digest, tag) > (?, ?, ?, ?, ?)
+       ORDER BY due_at, registry, path, digest, tag LIMIT ?`,
+    );
+    this.#postpone = database.prepare(
+      `UPDATE verdicts SET due_at = ?
+       WHERE registry = ? AND path = ? AND digest = ? AND tag = ? AND policy_key = ?`,
     );
     this.#withdrawVerdicts = database.prepare(
       `${FALLEN} DELETE FROM verdicts
@@ -82,7 +87,9 @@ class SqliteRecords implements Records {
        WHERE registry = :registry AND path = :path AND policy_key = :policyKey
          AND because IN (SELECT digest FROM fallen)`,
     );
-    this.#putVerdict = database.prepare('REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
+    this.#putVerdict = database.prepare(
+      'REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    );
     this.#putGrant = database.prepare('REPLACE INTO grants VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
     this.#tags = new SqliteTags(database);
   }
@@ -117,16 +124,25 @@ class SqliteRecords implements Records {
     );
   }
 
-  listVerdicts(
+  listDue(
     policyKey: PolicyKey,
-    before: number,
+    at: number,
     limit: number,
-    after?: DecidedVerdict,
-  ): Promise<readonly DecidedVerdict[]> {
-    const { decidedAt = -1, repository, digest = '', tag = '' } = after ?? {};
-    const { registry = '', path = '' } = repository ?? {};
-    const place = [decidedAt, registry, path, digest, tag] as const;
-    return this.#attempt(() => this.#oldest.all(policyKey, before, ...place, limit).map(decidedOf));
+    after?: DueVerdict,
+  ): Promise<readonly DueVerdict[]> {
+    const { dueAt = -1, repository, digest = '', tag = '' } = after ?? {};
+    const place = [dueAt, repository?.registry ?? '', repository?.path ?? '', digest, tag] as const;
+    return this.#attempt(() => this.#due.all(policyKey, at, ...place, limit).map(dueOf));
+  }
+
+  postpone(
+    { repository, digest, tag, policyKey }: VerdictKey,
+    dueAt: number | undefined,
+  ): Promise<void> {
+    const { registry, path } = repository;
+    return this.#attempt(() => {
+      this.#postpone.run(dueAt ?? null, registry, path, digest, tag ?? '', policyKey);
+    });
   }
 
   withdraw({ repository, digest, policyKey }: GrantKey): Promise<void> {
@@ -206,10 +222,10 @@ class SqliteRecords implements Records {
 
   #writeVerdict(verdict: VerdictRecord): void {
     const { registry, path } = verdict.repository;
-    const { digest, tag, policyKey, mediaType, size, decidedAt } = verdict;
+    const { digest, tag, policyKey, mediaType, size, decidedAt, dueAt } = verdict;
     this.#putVerdict.run(
       ...[registry, path, digest, tag ?? '', policyKey],
-      ...[mediaType, size, verdict.verdict, decidedAt],
+      ...[mediaType, size, verdict.verdict, decidedAt, dueAt ?? null],
     );
   }
 

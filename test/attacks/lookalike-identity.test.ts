@@ -10,7 +10,7 @@ import { parsePolicy } from '../../src/policy/rule.ts';
 import { GITHUB_ISSUER, WORKFLOW, type LeafOptions } from '../helpers/sigstore/leaf.ts';
 import { createSigstore } from '../helpers/sigstore/sigstore.ts';
 import { about, bundle, IDENTITY, openKeyless, requirement } from './keyless.ts';
-import { TAG_RULE } from '../helpers/tag-rule.ts';
+import { REVERIFY, TAG_RULE } from '../helpers/tag-rule.ts';
 
 const SOMEONE_ELSE = /^403 DENIED .*signed by someone else/;
 
@@ -66,6 +66,7 @@ t.test('an empty word is no identity', async (t) => {
       name: 'rule',
       match: ['**'],
       tags: TAG_RULE,
+      reverify: REVERIFY,
       mode: 'enforce' as const,
       require: requirement({ identities: [identity] }),
     },

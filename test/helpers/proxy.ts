@@ -7,7 +7,8 @@ import type { TagMove } from '../../src/admission/tag-moves.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { startRegistryServer } from '../../src/http/server.ts';
 import type { Observer, PullDecision, PullRequest, Serving } from '../../src/http/serving.ts';
-import { parsePolicy, type RuleSpec } from '../../src/policy/rule.ts';
+import { reverify, type Reverified } from '../../src/admission/reverification.ts';
+import { parsePolicy, type Policy, type RuleSpec } from '../../src/policy/rule.ts';
 import type { TagRule } from '../../src/policy/tag-rule.ts';
 import { openDiskBlobStore, type DiskBlobStoreOptions } from '../../src/store/disk-blob-store.ts';
 import type { Records } from '../../src/store/records.ts';
@@ -26,7 +27,7 @@ import {
 } from '../../src/upstream/registry-upstream.ts';
 import { createSparedUpstream } from '../../src/upstream/spared-upstream.ts';
 import { testCertificate } from './fake-registry.ts';
-import { TAG_RULE } from './tag-rule.ts';
+import { REVERIFY, TAG_RULE } from './tag-rule.ts';
 
 /** A rule without what every rule has. */
 export type TestRule = Partial<Omit<RuleSpec, 'tags'>> & {
@@ -73,6 +74,10 @@ export interface Proxy {
   readonly admission: Admission;
   readonly pulls: readonly (PullRequest & PullDecision)[];
   readonly mismatches: readonly string[];
+  /** Rules of images that were withdrawn, as they are told. */
+  readonly withdrawn: readonly string[];
+  /** A round of verifying again what is due; what became of each image. */
+  reverify(): Promise<readonly Reverified[]>;
   /** Of tags, as they are told. */
   readonly moves: readonly TagMove[];
   /** To look into, and to write into as another process would: what is in memory is then forgotten. */
@@ -86,6 +91,7 @@ export interface Proxy {
   close(): Promise<void>;
 }
 
+const never = new AbortController().signal;
 const quiet = {
   debug: () => undefined,
   info: () => undefined,
@@ -99,6 +105,7 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
   const pulls: (PullRequest & PullDecision)[] = [];
   const mismatches: string[] = [];
   const moves: TagMove[] = [];
+  const withdrawn: string[] = [];
   let now = Date.UTC(2026, 0, 1);
   const { spared } = options;
   const connect = (name: string, { url }: { readonly url: string }) => {
@@ -132,10 +139,13 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
   const records = await openSqliteRecords({ file: join(path, 'records.sqlite') });
   const [first] = Object.keys(options.upstreams);
 
+  let current: Policy = { rules: [] };
+
   function serve(policies: readonly TestRule[], roots: readonly TrustRoot[]): Serving {
     const trustRoots = new Map(roots.map((root) => [root.name, root]));
     const rules = policies.map((rule, index) => ({
       name: `rule ${index + 1}`,
+      reverify: REVERIFY,
       mode: 'enforce' as const,
       ...rule,
       tags: { ...TAG_RULE, ...rule.tags },
@@ -149,12 +159,14 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
       records,
       clock: () => now,
       onTagMove: (move) => moves.push(move),
+      onWithdrawn: (rule) => withdrawn.push(rule),
       logger: quiet,
       revocation:
         options.revocation ??
         (({ revocationLists }) =>
           createRevocationCheck({ revocationLists, fetchBytes: options.fetchBytes })),
     });
+    current = policy;
     const names = { has: (name: string) => upstreams.has(name), default: first };
     return { admission, upstreams: names, origins: upstreams };
   }
@@ -213,6 +225,15 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
     pulls,
     mismatches,
     moves,
+    withdrawn,
+    async reverify() {
+      const outcomes: Reverified[] = [];
+      const { admission } = serving;
+      const parts = { policy: current, admission, records, blobs, clock: () => now, logger: quiet };
+      const told = { onReverified: (outcome: Reverified) => outcomes.push(outcome) };
+      await reverify({ ...parts, ...told, pause: async () => undefined }, never);
+      return outcomes;
+    },
     records,
     get now() {
       return now;

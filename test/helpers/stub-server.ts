@@ -30,6 +30,7 @@ export async function startStub(t: Test, options: StubOptions = {}): Promise<Reg
     findReferrers: async () => [],
     admitTagList: () => undefined,
     forgetTags: () => undefined,
+    reverify: async () => 'open',
     ...options.admission,
   };
   const origins = options.origins ?? new Map<string, Origin>();

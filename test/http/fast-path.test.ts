@@ -20,6 +20,7 @@ function admitted(change: Partial<Admitted> = {}): Admitted {
     rule: 'releases',
     verdict: { outcome: 'admitted', signers: ['key a'], reasons: ['signed'], findings: [] },
     source: 'memory',
+    due: Number.POSITIVE_INFINITY,
     ...change,
   };
 }

@@ -14,7 +14,7 @@ import type {
   RequirementSpec,
   SigstoreSpec,
 } from '../../src/policy/requirement-spec.ts';
-import { TAG_RULE } from '../helpers/tag-rule.ts';
+import { REVERIFY, TAG_RULE } from '../helpers/tag-rule.ts';
 
 const root = (id: string, ...fingerprints: string[]): TrustRootFacts => ({
   id,
@@ -41,6 +41,7 @@ const BASE: RuleSpec = {
   match: ['ghcr.io/**'],
   require: key('a'),
   tags: TAG_RULE,
+  reverify: REVERIFY,
   mode: 'enforce',
 };
 

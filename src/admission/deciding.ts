@@ -1,0 +1,233 @@
+/** What makes a verdict of a manifest: a grant, what it is attached to, or the signatures that the rule demands. */
+import type { Digest } from '../oci/digest.ts';
+import { parseManifest, type Manifest } from '../oci/manifest.ts';
+import { formatRepository } from '../oci/reference.ts';
+import type { Verdict } from '../policy/verdict.ts';
+import type { GrantRecord } from '../store/records.ts';
+import { isAttachment } from './attachment.ts';
+import { MAX_ATTACHMENT_DEPTH } from './bounds.ts';
+import {
+  isUndetermined,
+  type Admitted,
+  type Decision,
+  type DecisionSource,
+  type Refused,
+} from './decision.ts';
+import { dueAt } from './expiry.ts';
+import { attachmentGrantsOf, grant, grantsOf, membersOf } from './graph.ts';
+import type { AdmitSubject, Held } from './held.ts';
+import { admittedBecause, attachedBecause, judge, type Judgement } from './judge.ts';
+import type { Memory } from './memory.ts';
+import type { AdmissionParts, Ask } from './parts.ts';
+import { refuseVerdict } from './refusal.ts';
+
+/** A manifest on its way to a verdict. */
+export interface Case {
+  readonly digest: Digest;
+  readonly bytes: Buffer;
+  readonly manifest: Manifest;
+}
+
+/** How the signatures are looked at. */
+export interface Ruling {
+  /** For which tag it is decided, where the rule binds it. */
+  readonly tag: string | undefined;
+  /** It was admitted before: where it is denied now, that is taken back. */
+  readonly again: boolean;
+}
+
+export interface Deciding {
+  byGrant(ask: Ask, item: Case, granted: GrantRecord): Promise<Decision>;
+  /** A list of what is attached to an image; it grants nothing of what it names. */
+  asList(ask: Ask, item: Case, granted: GrantRecord): Admitted;
+  /**
+   * An attachment of an admitted digest is served so that others can verify too; nothing runnable passes as one.
+   * @returns a refusal only where that digest cannot be decided now.
+   */
+  asAttachment(ask: Ask, item: Case): Promise<Decision | undefined>;
+  byRule(ask: Ask, item: Case, ruling: Ruling): Promise<Decision>;
+}
+
+export function createDeciding(
+  parts: AdmissionParts,
+  memory: Memory,
+  held: Held,
+  admitSubject: AdmitSubject,
+): Deciding {
+  async function keep({ digest, bytes, manifest }: Case): Promise<void> {
+    await memory.keepBytes(digest, bytes);
+    memory.link(digest, membersOf(manifest));
+  }
+
+  async function byGrant(ask: Ask, item: Case, granted: GrantRecord): Promise<Decision> {
+    const { repository, rule } = ask;
+    if (granted.kind === 'attachment') memory.attach(granted.because, item.digest);
+    const scope = { repository, policyKey: rule.key, because: granted.because };
+    const parent = await held.findKnown({ ...scope, digest: granted.because });
+    const signers = parent?.verdict.signers ?? [];
+    const end = parent?.verdict.until;
+    const until = end === undefined ? {} : { until: end };
+    if (granted.kind === 'attachment') {
+      const verdict = { ...attachedBecause(`attached to ${granted.because}`), signers };
+      const grants = isAttachment(item.manifest, item.bytes)
+        ? attachmentGrantsOf(item.manifest, scope)
+        : [];
+      return remember(ask, item, verdict, grants);
+    }
+    const verdict = {
+      ...admittedBecause(`part of the admitted ${granted.because}`),
+      signers,
+      ...until,
+    };
+    // It is as old as what it rests on.
+    const { decidedAt } = parent ?? {};
+    return remember(ask, item, verdict, grantsOf(item.manifest, scope), { decidedAt });
+  }
+
+  function asList(ask: Ask, item: Case, { because }: GrantRecord): Admitted {
+    const verdict = attachedBecause(`the list of what is attached to ${because}`);
+    const { mediaType } = item.manifest;
+    const due = Number.POSITIVE_INFINITY;
+    return { ...admitted(ask, { ...item, mediaType }, verdict, 'fresh', due), fleeting: true };
+  }
+
+  async function asAttachment(ask: Ask, item: Case): Promise<Decision | undefined> {
+    const { manifest } = item;
+    if (ask.rule.action.kind !== 'require' || ask.depth >= MAX_ATTACHMENT_DEPTH) return undefined;
+    if (!isAttachment(manifest, item.bytes) || manifest.subject === undefined) return undefined;
+    const { digest } = manifest.subject;
+    const subject = await admitSubject({ ...ask, depth: ask.depth + 1 }, digest);
+    if (subject.outcome === 'refused') return isUndetermined(subject.code) ? subject : undefined;
+    if (subject.verdict.outcome !== 'admitted') return undefined;
+    const scope = { repository: ask.repository, policyKey: ask.rule.key, because: digest };
+    const verdict = attachedBecause(`attached to the admitted ${digest}`);
+    memory.attach(digest, item.digest);
+    return remember(ask, item, verdict, attachmentGrantsOf(manifest, scope));
+  }
+
+  async function byRule(ask: Ask, item: Case, { tag, again }: Ruling): Promise<Decision> {
+    const { repository, rule } = ask;
+    const judgement = await judge(
+      item,
+      rule,
+      { ...ask, tag },
+      {
+        trustRoots: parts.trustRoots,
+        exhaustive: parts.exhaustive ?? false,
+        now: parts.clock(),
+        ...(parts.revocation !== undefined && { revocation: parts.revocation }),
+      },
+    );
+    const { verdict } = judgement;
+    const scope = { repository, policyKey: rule.key, because: item.digest };
+    const grants = [
+      ...grantsOf(item.manifest, scope),
+      ...(await keepSignatures(ask, item, judgement)),
+    ];
+    if (verdict.outcome === 'admitted') {
+      // Bound to its tag it is good for its digest all the more: that record carries the grants.
+      const admitted = await remember(ask, item, verdict, grants);
+      return tag === undefined ? admitted : remember(ask, item, verdict, [], { tag });
+    }
+    const refused = refuseVerdict(ask.reference, item.digest, rule, verdict);
+    if (again && verdict.outcome === 'denied') await withdraw(ask, refused, item.digest);
+    if (rule.mode === 'enforce') return refused;
+    // Audit: the content may be served, the verdict is not kept, so a signature made later is seen.
+    await keep(item);
+    await memory.record({ grants });
+    const never = Number.POSITIVE_INFINITY;
+    return {
+      ...admitted(ask, { ...item, mediaType: item.manifest.mediaType }, verdict, 'fresh', never),
+      warning: `audit mode: ${refused.message}`,
+    };
+  }
+
+  /** What was served is served no longer, with all that it let in; people are told before somebody asks for it. */
+  async function withdraw({ repository, rule }: Ask, refused: Refused, digest: Digest) {
+    await memory.withdraw({ repository, digest, policyKey: rule.key });
+    parts.logger.error(
+      { image: `${formatRepository(repository)}@${digest}`, rule: rule.name, mode: rule.mode },
+      `withdrawn: ${refused.reasons.join('; ')}`,
+    );
+    parts.onWithdrawn?.(rule.name);
+  }
+
+  /** The signatures that counted are kept with the image: they are served, and need no upstream later. */
+  async function keepSignatures(
+    ask: Ask,
+    item: Case,
+    { signedBy, source }: Judgement,
+  ): Promise<readonly GrantRecord[]> {
+    const scope = { repository: ask.repository, policyKey: ask.rule.key, because: item.digest };
+    const grants: GrantRecord[] = [];
+    for (const digest of new Set(signedBy)) {
+      const found = source?.manifests.get(digest);
+      if (found === undefined) continue;
+      const manifest = parseManifest(found.bytes, found.contentType);
+      if (!isAttachment(manifest, found.bytes)) continue;
+      await memory.keepBytes(digest, found.bytes);
+      memory.attach(item.digest, digest);
+      const { mediaType } = manifest;
+      grants.push(grant({ digest, mediaType, size: found.bytes.length }, 'attachment', scope));
+      grants.push(...attachmentGrantsOf(manifest, scope));
+      for (const layer of manifest.layers) {
+        const content = source?.contents.get(layer.digest);
+        if (content === undefined) continue;
+        await memory.keepBytes(layer.digest, content);
+        memory.attach(item.digest, layer.digest);
+      }
+    }
+    return grants;
+  }
+
+  async function remember(
+    ask: Ask,
+    item: Case,
+    verdict: Verdict,
+    grants: readonly GrantRecord[],
+    {
+      tag,
+      decidedAt = parts.clock(),
+    }: { readonly tag?: string; readonly decidedAt?: number | undefined } = {},
+  ): Promise<Admitted> {
+    const { repository, rule } = ask;
+    const isAttached = verdict.attached === true;
+    if (isAttached) await memory.keepBytes(item.digest, item.bytes);
+    else await keep(item);
+    const { mediaType } = item.manifest;
+    await memory.record({
+      verdict: {
+        ...{ repository, digest: item.digest, tag, policyKey: rule.key, mediaType },
+        size: item.bytes.length,
+        verdict: JSON.stringify(verdict),
+        decidedAt,
+        dueAt: isAttached ? undefined : dueAt(item.digest, verdict, decidedAt, rule),
+      },
+      grants,
+    });
+    return admitted(ask, { ...item, mediaType }, verdict, 'fresh', decidedAt + rule.reverify);
+  }
+
+  return { byGrant, asList, asAttachment, byRule };
+}
+
+/** The answer, with the bytes that it is about. `due` as in {@link Admitted}. */
+export function admitted(
+  ask: Ask,
+  item: { readonly digest: Digest; readonly mediaType: string; readonly bytes: Buffer },
+  verdict: Verdict,
+  source: DecisionSource,
+  due: number,
+): Admitted {
+  const { digest, mediaType, bytes } = item;
+  return {
+    outcome: 'admitted',
+    digest,
+    mediaType,
+    bytes,
+    rule: ask.rule.name,
+    verdict,
+    source,
+    due,
+  };
+}
