@@ -81,7 +81,8 @@ export function createDeciding(
     };
     // It is as old as what it rests on.
     const { decidedAt } = parent ?? {};
-    return remember(ask, item, verdict, grantsOf(item.manifest, scope), { decidedAt });
+    const grants = grantsOf(item.manifest, { ...scope, because: item.digest });
+    return remember(ask, item, verdict, grants, { decidedAt });
   }
 
   function asList(ask: Ask, item: Case, { because }: GrantRecord): Admitted {

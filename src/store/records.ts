@@ -87,8 +87,8 @@ export interface Records extends TagRecords {
   /** The verdict is to be verified again at another time, or never. */
   postpone(key: VerdictKey, dueAt: number | undefined): Promise<void>;
   /**
-   * Forgets what was decided about a manifest under any tag, all that it granted, and so on for manifests that it let in:
-   * one transaction. What another manifest grants too stays granted.
+   * Forgets what was decided about a manifest under any tag, what it granted, and so on for the manifests that it let in:
+   * one transaction. Grants that others gave stay.
    */
   withdraw(key: GrantKey): Promise<void>;
   /** One transaction; an existing row of the same key is replaced (a pin keeps its `since` while its digest stays). */

@@ -60,7 +60,7 @@ class SqliteRecords implements Records {
     this.#grantManifest = database.prepare(selectGrant('manifest', 'attachment'));
     this.#grantBlob = database.prepare(selectGrant('blob', 'attachment-blob'));
     this.#openChildren = database.prepare(
-      `SELECT digest FROM grants AS child
+      `SELECT DISTINCT digest FROM grants AS child
        WHERE registry = ? AND path = ? AND policy_key = ? AND kind = 'manifest' AND NOT EXISTS (
          SELECT 1 FROM verdicts
          WHERE registry = child.registry AND path = child.path AND digest = child.digest
@@ -252,22 +252,13 @@ class SqliteRecords implements Records {
   }
 }
 
-/**
- * A manifest and those that it alone let in. SQLite walks from each to what it grants; what another manifest, which is
- * not reached from here, grants too does not fall.
- */
+/** A manifest and those that it let in. One that another let in too has a grant left, and is decided by that. */
 const FALLEN = `WITH RECURSIVE fallen (digest) AS (
   VALUES (:digest)
   UNION
   SELECT child.digest FROM grants AS child JOIN fallen ON child.because = fallen.digest
   WHERE child.registry = :registry AND child.path = :path AND child.policy_key = :policyKey
     AND child.kind IN ('manifest', 'attachment')
-    AND NOT EXISTS (
-      SELECT 1 FROM grants AS other
-      WHERE other.registry = child.registry AND other.path = child.path
-        AND other.policy_key = child.policy_key AND other.digest = child.digest
-        AND other.kind IN ('manifest', 'attachment') AND other.because <> child.because
-    )
 )`;
 
 /** Of two grants the stronger: an attachment that shares a blob with an image takes nothing from the image. */

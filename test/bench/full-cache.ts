@@ -50,7 +50,9 @@ function writeUsage(file: string, blobs: number, images: number): void {
 
 function writeRecords(file: string, count: number): void {
   inOneTransaction(file, (database) => {
-    const verdict = database.prepare('INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
+    const verdict = database.prepare(
+      'INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)',
+    );
     const grant = database.prepare('INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
     const pin = database.prepare(
       'INSERT INTO pins (registry, path, tag, digest, checked_at, since) VALUES (?, ?, ?, ?, ?, ?)',

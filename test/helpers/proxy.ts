@@ -8,6 +8,7 @@ import type { Digest } from '../../src/oci/digest.ts';
 import { startRegistryServer } from '../../src/http/server.ts';
 import type { Observer, PullDecision, PullRequest, Serving } from '../../src/http/serving.ts';
 import { reverify, type Reverified } from '../../src/admission/reverification.ts';
+import type { BlobStore } from '../../src/store/blob-store.ts';
 import { parsePolicy, type Policy, type RuleSpec } from '../../src/policy/rule.ts';
 import type { TagRule } from '../../src/policy/tag-rule.ts';
 import { openDiskBlobStore, type DiskBlobStoreOptions } from '../../src/store/disk-blob-store.ts';
@@ -80,6 +81,8 @@ export interface Proxy {
   reverify(): Promise<readonly Reverified[]>;
   /** Of tags, as they are told. */
   readonly moves: readonly TagMove[];
+  /** To take something away behind its back. */
+  readonly blobs: BlobStore;
   /** To look into, and to write into as another process would: what is in memory is then forgotten. */
   readonly records: Records;
   /** Milliseconds since the epoch; tests turn it. */
@@ -226,6 +229,7 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
     mismatches,
     moves,
     withdrawn,
+    blobs,
     async reverify() {
       const outcomes: Reverified[] = [];
       const { admission } = serving;

@@ -1,8 +1,14 @@
 /** What every implementation of Records promises. */
 import t, { type Test } from 'tap';
-import { digestOf } from '../../src/oci/digest.ts';
+import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
-import type { GrantKind, GrantRecord, Records, VerdictRecord } from '../../src/store/records.ts';
+import type {
+  DueVerdict,
+  GrantKind,
+  GrantRecord,
+  Records,
+  VerdictRecord,
+} from '../../src/store/records.ts';
 import type { PinRecord } from '../../src/store/tag-records.ts';
 
 const repository = parseRepository('docker.io', 'library/alpine');
@@ -176,6 +182,92 @@ export function recordsConformance(name: string, open: (test: Test) => Promise<R
     t.same(await records.findOpenChildren(repository, 'rule-1', 9), [other]);
     await records.record({ verdict: verdict({ digest: other }) });
     t.same(await records.findOpenChildren(repository, 'rule-1', 9), []);
+  });
+
+  t.test(`${name} names a child of several indexes once`, async (t) => {
+    const records = await opened(t);
+    const third = digestOf(Buffer.from('third'));
+    const grants = [digest, third].map((because) => grant('manifest', { because }));
+    await records.record({ grants: [...grants, grant('manifest', { digest: third })] });
+    const found = await records.findOpenChildren(repository, 'rule-1', 9);
+    t.same(found.toSorted(), [other, third].toSorted());
+  });
+
+  t.test(`${name} lists what is due, page by page, the first due first`, async (t) => {
+    const records = await opened(t);
+    const digests = ['a', 'b', 'c', 'd', 'e'].map((text) => digestOf(Buffer.from(text)));
+    for (const [at, each] of digests.entries()) {
+      await records.record({ verdict: verdict({ digest: each, dueAt: 100 - (at % 3) }) });
+    }
+    await records.record({ verdict: verdict({ tag: 'latest', dueAt: 50 }) });
+    await records.record({ verdict: verdict({ digest: other }) });
+    await records.record({ verdict: verdict({ policyKey: 'rule-2', dueAt: 1 }) });
+    const listed: DueVerdict[] = [];
+    for (let after: DueVerdict | undefined; ;) {
+      const page = await records.listDue('rule-1', 99, 2, after);
+      listed.push(...page);
+      after = page.at(-1);
+      if (after === undefined) break;
+    }
+    t.strictSame(listed[0], { repository, digest, tag: 'latest', dueAt: 50 });
+    t.strictSame(
+      listed.map(({ dueAt }) => dueAt),
+      [50, 98, 99, 99],
+    );
+    t.equal(new Set(listed.map((due) => due.digest)).size, 4);
+    t.strictSame(await records.listDue('rule-1', 49, 9), []);
+  });
+
+  t.test(`${name} postpones what is due, and nothing else`, async (t) => {
+    const records = await opened(t);
+    for (const tag of [undefined, 'latest']) {
+      await records.record({ verdict: verdict({ tag, dueAt: 50 }) });
+    }
+    await records.postpone(verdict({ tag: 'latest' }), 60);
+    t.match(await records.listDue('rule-1', 50, 9), [{ digest, dueAt: 50 }]);
+    t.match(await records.listDue('rule-1', 60, 9), [{ dueAt: 50 }, { tag: 'latest', dueAt: 60 }]);
+    await records.postpone(verdict({ tag: 'latest' }), undefined);
+    t.equal((await records.listDue('rule-1', 60, 9)).length, 1);
+    t.ok(await records.findVerdict(verdict({ tag: 'latest' })), 'it stays decided');
+  });
+
+  t.test(`${name} withdraws a verdict with all that it let in`, async (t) => {
+    const records = await opened(t);
+    const [child, layer, shared, second] = ['child', 'layer', 'shared', 'second'].map((text) =>
+      digestOf(Buffer.from(text)),
+    ) as [Digest, Digest, Digest, Digest];
+    const elsewhere = parseRepository('docker.io', 'library/busybox');
+    const scopes = [{}, { repository: elsewhere }, { policyKey: 'rule-2' }];
+    for (const scope of scopes) {
+      for (const each of [digest, child, second]) {
+        await records.record({ verdict: verdict({ ...scope, digest: each }) });
+      }
+      await records.record({ verdict: verdict({ ...scope, tag: 'latest' }) });
+      await records.record({
+        grants: [
+          grant('manifest', { ...scope, digest: child }),
+          grant('blob', { ...scope, digest: layer, because: child }),
+          grant('blob', { ...scope, digest: shared, because: child }),
+          grant('blob', { ...scope, digest: shared, because: second }),
+          grant('attachment-blob', { ...scope, digest: other }),
+        ],
+      });
+    }
+    await records.withdraw(verdict());
+    for (const gone of [verdict(), verdict({ tag: 'latest' }), verdict({ digest: child })]) {
+      t.equal(await records.findVerdict(gone), undefined);
+    }
+    t.equal(await records.findGrant(grant('manifest', { digest: child }), 'manifest'), undefined);
+    t.equal(await records.findGrant(grant('blob', { digest: layer }), 'blob'), undefined);
+    t.equal(await records.findGrant(grant('attachment-blob'), 'blob'), undefined);
+    t.ok(await records.findVerdict(verdict({ digest: second })));
+    t.match(await records.findGrant(grant('blob', { digest: shared }), 'blob'), {
+      because: second,
+    });
+    for (const scope of scopes.slice(1)) {
+      t.ok(await records.findVerdict(verdict(scope)));
+      t.ok(await records.findGrant(grant('blob', { ...scope, digest: layer }), 'blob'));
+    }
   });
 
   t.test(`${name} keeps the since of a pin while its digest stays`, async (t) => {

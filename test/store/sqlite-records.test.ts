@@ -118,9 +118,20 @@ t.test('a database of before keeps its pins, and each begins a history', async (
   before
     .prepare('INSERT INTO pins VALUES (?, ?, ?, ?, ?, ?)')
     .run(repository.registry, repository.path, pin.tag, pin.digest, pin.checkedAt, pin.since);
+  const { registry, path } = repository;
+  const key = { repository, digest: pin.digest, policyKey: 'rule-1' };
+  before
+    .prepare('INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)')
+    .run(registry, path, pin.digest, '', 'rule-1', 'a/b', 3, '{}', 1000);
+  before
+    .prepare('INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
+    .run(registry, path, pin.digest, 'rule-1', 'blob', 'a/b', 3, pin.digest);
   before.close();
   const records = await openSqliteRecords({ file });
   t.teardown(() => records.close());
+  t.match(await records.findVerdict(key), { decidedAt: 1000, size: 3 });
+  t.match(await records.findGrant(key, 'blob'), { because: pin.digest, size: 3 });
+  t.match(await records.listDue('rule-1', 1000, 9), [{ digest: pin.digest, dueAt: 1000 }]);
   t.strictSame(await records.findPin(repository, 'latest'), pin);
   t.strictSame(await records.findHistory(repository, 'latest'), [
     { digest: pin.digest, firstSeen: pin.since, admittedAt: pin.since, evidence: '' },
