@@ -84,6 +84,7 @@ t.test('a round withdraws before anybody asks', async (t) => {
 });
 
 t.test('images that were decided together are verified at different times', async (t) => {
+  const any = digestOf(Buffer.from('any'));
   const digests = Array.from({ length: 1000 }, (_, each) => digestOf(Buffer.from(`${each}`)));
   const times = digests.map((digest) => dueAt(digest, {}, 1000, { reverify: HOUR }) ?? 0);
   t.ok(Math.min(...times) >= 1000 + 0.75 * HOUR);
@@ -96,8 +97,8 @@ t.test('images that were decided together are verified at different times', asyn
     perTenth.every((count) => count > 50 && count < 150),
     perTenth.join(),
   );
-  t.equal(dueAt(digests[0] as Digest, { until: 2000 }, 1000, { reverify: HOUR }), 2000);
-  t.equal(dueAt(digests[0] as Digest, {}, 1000, { reverify: Number.POSITIVE_INFINITY }), undefined);
+  t.equal(dueAt(any, { until: 2000 }, 1000, { reverify: HOUR }), 2000);
+  t.equal(dueAt(any, {}, 1000, { reverify: Number.POSITIVE_INFINITY }), undefined);
 });
 
 t.test('a clock that was set back makes no decision young', async (t) => {
