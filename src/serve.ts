@@ -1,12 +1,13 @@
 /** `countersign serve`: the proxy with its admin surface, from start through reloads to its end. */
 import { startAdmin } from './admin/server.ts';
 import { startApp, type App } from './app.ts';
+import { watchFiles, type FileWatch } from './app/file-watch.ts';
+import { Reloader } from './app/reloader.ts';
 import type { Config } from './config/config.ts';
-import { ConfigError } from './config/problem.ts';
-import { createObservation, type Observation } from './observe/observation.ts';
+import { createObservation } from './observe/observation.ts';
 
 /**
- * Serves until SIGTERM or SIGINT; SIGHUP reads the configuration again.
+ * Serves until SIGTERM or SIGINT; SIGHUP, and a change of a file that it was read from, read the configuration again.
  * @param reread throws ConfigError when the file is broken; the running configuration then stays.
  */
 export async function serve(config: Config, reread: () => Config): Promise<void> {
@@ -15,9 +16,11 @@ export async function serve(config: Config, reread: () => Config): Promise<void>
   let app: App | undefined;
   // From the start on: a signal that comes early must not end the process half-started.
   const end = ended();
+  const reloader = new Reloader(config, reread, logger);
   process.on('SIGHUP', () => {
-    if (app !== undefined) void reload(app, reread, logger);
+    if (app !== undefined) void reloader.reload(app);
   });
+  let watch: FileWatch | undefined;
   try {
     app = await startApp(config, {
       logger,
@@ -27,6 +30,11 @@ export async function serve(config: Config, reread: () => Config): Promise<void>
       onWithdrawn: metrics.withdrawn,
       onReverified: metrics.reverified,
     });
+    const running = app;
+    watch = watchFiles(
+      () => reloader.files,
+      () => reloader.reloadIfChanged(running),
+    );
     const { ready, upstreamStatus } = app;
     metrics.watchPlaces(upstreamStatus);
     const admin = await startAdmin({ ...config.admin, ready, metrics, logger });
@@ -38,29 +46,9 @@ export async function serve(config: Config, reread: () => Config): Promise<void>
     await end;
     await admin.close();
   } finally {
+    watch?.close();
     await app?.close();
     observation.close();
-  }
-}
-
-async function reload(
-  app: App,
-  reread: () => Config,
-  logger: Observation['logger'],
-): Promise<void> {
-  try {
-    const ignored = await app.reload(reread());
-    logger.info('configuration reloaded');
-    if (ignored.length > 0) logger.warn({ ignored }, 'these changes take effect at the next start');
-  } catch (error) {
-    if (error instanceof ConfigError) {
-      logger.error(
-        { problems: error.problems },
-        'the configuration is broken, the running one stays',
-      );
-    } else {
-      logger.error({ err: error }, 'the reload failed, the running configuration stays');
-    }
   }
 }
 
