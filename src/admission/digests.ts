@@ -62,18 +62,20 @@ export function createDigests(
     }
     const decision = await decide(ask, digest, options, verdict.attached !== true);
     if (decision.outcome === 'admitted' || !usable || again) return decision;
-    const lasts = now < decidedAt + rule.reverify + rule.tags.maxStale;
-    return lasts && isOpen(decision) ? standIn(ask, recorded, verdict, decision) : decision;
+    const end = decidedAt + rule.reverify + rule.tags.maxStale;
+    return now < end && isOpen(decision)
+      ? standIn(ask, recorded, { verdict, due: Math.min(now + STALE_MEMORY, end) }, decision)
+      : decision;
   }
 
   /** What was decided lasts a little longer while nobody can be asked. */
   async function standIn(
     ask: Ask,
     recorded: VerdictRecord,
-    verdict: Verdict,
+    { verdict, due }: { readonly verdict: Verdict; readonly due: number },
     refusal: Refused,
   ): Promise<Decision> {
-    const decision = await fromRecord(ask, recorded, verdict, parts.clock() + STALE_MEMORY);
+    const decision = await fromRecord(ask, recorded, verdict, due);
     if (decision.outcome === 'refused') return refusal;
     const warning = `stale: it could not be verified again: ${refusal.reasons.join('; ')}`;
     return { ...decision, warning };

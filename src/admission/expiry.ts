@@ -16,7 +16,7 @@ export function isDue(
   { reverify }: Pick<Rule, 'reverify'>,
   now: number,
 ): boolean {
-  return now < decidedAt || now >= decidedAt + reverify;
+  return Number.isFinite(reverify) && (now < decidedAt || now >= decidedAt + reverify);
 }
 
 /** Part of the time between two verifications within which the next one is made ahead, so that nobody waits for it. */

@@ -16,6 +16,7 @@ import {
   findRollback,
   findStandstill,
   refuseMove,
+  refuseStale,
   withWarning,
   type Doubt,
   type TagMove,
@@ -238,14 +239,18 @@ export function createTagLookup(
     refusal: Refused,
   ): Promise<TagDecision> {
     const now = parts.clock();
-    if (ageOf(pin, now) >= ask.rule.tags.maxStale) return { decision: refusal, until: 0 };
+    const { maxStale } = ask.rule.tags;
+    if (isOver(ageOf(pin, now), maxStale)) {
+      return { decision: refuseStale(ask.reference, ask.rule, pin.checkedAt, refusal), until: 0 };
+    }
     const decision: Decision = await digests.admit(ask, pin.digest, {
       asImage: judge === undefined,
     });
     if (decision.outcome !== 'admitted') return { decision: refusal, until: 0 };
     const told = withWarning(decision, describeWithheld(pin.withheld));
     const warning = `stale: ${refusal.reasons.join('; ')}`;
-    return { decision: withWarning(told, warning), until: now + STALE_MEMORY };
+    const until = Math.min(now + STALE_MEMORY, pin.checkedAt + maxStale);
+    return { decision: withWarning(told, warning), until };
   }
 
   return {
@@ -255,6 +260,11 @@ export function createTagLookup(
       return flights.run(key, () => askUpstream(question));
     },
   };
+}
+
+/** Nothing is older than a bound that there is not: of an upstream that is never asked, whatever the clock says. */
+export function isOver(age: number, bound: number): boolean {
+  return age >= bound && Number.isFinite(bound);
 }
 
 /** Milliseconds since upstream was asked. A clock that was set back does not make a pin young for ever. */

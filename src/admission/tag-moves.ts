@@ -142,6 +142,21 @@ export function refuseMove(
   });
 }
 
+/** A tag whose upstream cannot be asked, for longer than the rule lets its pin stand in. */
+export function refuseStale(
+  reference: Reference,
+  rule: Rule,
+  checkedAt: number,
+  { reasons, retryAfter }: Refused,
+): Refused {
+  const old = `the tag was looked up last on ${time(checkedAt)}, longer ago than tags.maxStale allows`;
+  const advice = 'What was pulled is still served by its digest.';
+  return refuse('unreachable', formatReference(reference), [...reasons, old], advice, {
+    rule,
+    retryAfter,
+  });
+}
+
 /** A frozen tag whose digest is not admitted: there is nothing else that it may mean. */
 export function refuseFrozen(refused: Refused): Refused {
   const message = `${refused.message} The tag is frozen at this digest: see countersign pins.`;

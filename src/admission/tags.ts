@@ -7,7 +7,13 @@ import { ASKING_MEMORY } from './bounds.ts';
 import type { Digests } from './digests.ts';
 import type { Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
-import { ageOf, createTagLookup, type JudgeResolved, type TagDecision } from './tag-lookup.ts';
+import {
+  ageOf,
+  createTagLookup,
+  isOver,
+  type JudgeResolved,
+  type TagDecision,
+} from './tag-lookup.ts';
 import { createTagMemory } from './tag-memory.ts';
 import { describeWithheld, refuseFrozen, withWarning } from './tag-moves.ts';
 
@@ -79,6 +85,6 @@ function stateOf(
   const { withheld } = pin;
   if (withheld?.refused === true || order?.ask === true) return 'old';
   const age = ageOf(pin, now);
-  if (age < refresh) return 'fresh';
+  if (!isOver(age, refresh)) return 'fresh';
   return age < refresh + background ? 'usable' : 'old';
 }

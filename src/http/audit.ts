@@ -38,11 +38,20 @@ function toPull(reference: Reference, decision: Decision): PullDecision {
     rule,
     outcome: outcomeOf(decision),
     signers: verdict?.signers ?? [],
-    reasons: decision.outcome === 'refused' ? decision.reasons : decision.verdict.reasons,
+    reasons: reasonsOf(decision),
     cached: source === 'fresh' ? 'none' : source,
   };
   if (source === 'memory') told.set(decision, { reference, as });
   return as;
+}
+
+/** What is served although something speaks against it says so first: a tag that is held, an upstream that is away. */
+function reasonsOf(decision: Decision): readonly string[] {
+  if (decision.outcome === 'refused') return decision.reasons;
+  const { warning, verdict } = decision;
+  // In audit mode the reasons are what the warning tells.
+  if (warning === undefined || verdict.outcome !== 'admitted') return verdict.reasons;
+  return [warning, ...verdict.reasons];
 }
 
 function outcomeOf(decision: Decision): PullOutcome {

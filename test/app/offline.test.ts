@@ -130,7 +130,7 @@ for (const [which, more, upstream] of [
     const config = configure(more, trap.url, upstream);
     const { app, get } = await start(config);
     t.strictSame(app.upstreamStatus(), []);
-    for (const later of [0, 3_600_000, YEAR]) {
+    for (const later of [0, 3_600_000, YEAR, -2 * YEAR]) {
       state.now += later;
       for (const what of [
         'manifests/v1',
