@@ -6,7 +6,6 @@ import { parseManifest } from '../oci/manifest.ts';
 import { formatReference, type Reference, type Repository } from '../oci/reference.ts';
 import { findRule, type Rule } from '../policy/rule.ts';
 import { signaturePlace } from '../policy/signatures.ts';
-import type { PolicyKey, VerdictKey } from '../store/records.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { createAttachments } from './attachments.ts';
 import { parseAttachmentTag } from './attachment.ts';
@@ -21,7 +20,7 @@ import { createMemory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
 import { ruleFor } from './offline.ts';
 import { createPrefetch } from './prefetch.ts';
-import type { Reverified } from './reverification.ts';
+import type { Reverifying } from './reverification.ts';
 import { refuseRejected, refuseUnknownUpstream, refuseWithoutRule } from './refusal.ts';
 import { withSignaturesAt } from './signature-place.ts';
 import { once } from './once.ts';
@@ -45,7 +44,7 @@ export interface Admission {
   /** Forgets what is in memory about tags: somebody else wrote to the records. */
   forgetTags(): void;
   /** Verifies again what was decided under the rule of that key; what is denied now is withdrawn. */
-  reverify(verdict: Omit<VerdictKey, 'policyKey'>, policyKey: PolicyKey): Promise<Reverified>;
+  readonly reverify: Reverifying['reverify'];
 }
 
 /** One admission serves one set of rules and trust roots; another set is another admission. */

@@ -2,15 +2,19 @@
 import type { Logger } from 'pino';
 import type { Policy } from '../policy/rule.ts';
 import type { BlobStore } from '../store/blob-store.ts';
-import type { DueVerdict, Records } from '../store/records.ts';
-import type { Admission } from './admission.ts';
+import type { DueVerdict, PolicyKey, Records, VerdictKey } from '../store/records.ts';
 
 /** What became of one image: `open`: nobody could look now; `dropped`: it is not cached, or another rule's by now. */
 export type Reverified = 'admitted' | 'withdrawn' | 'open' | 'dropped';
 
+/** What decides; see `Admission`. */
+export interface Reverifying {
+  reverify(verdict: Omit<VerdictKey, 'policyKey'>, policyKey: PolicyKey): Promise<Reverified>;
+}
+
 export interface ReverificationParts {
   readonly policy: Policy;
-  readonly admission: Pick<Admission, 'reverify'>;
+  readonly admission: Reverifying;
   readonly records: Pick<Records, 'listDue' | 'postpone'>;
   readonly blobs: Pick<BlobStore, 'stat'>;
   /** Milliseconds since the epoch. */

@@ -66,11 +66,11 @@ export class LogStream {
     }
   }
 
-  /** Flushes and lets go of the file; lines that come later are lost. */
+  /** Lets go of the file when all is written, in its order; lines that come later are lost. */
   close(): void {
     if (this.#closed) return;
-    process.off('exit', this.#atExit);
-    this.flushSync();
+    if (!this.#writing) this.flushSync();
+    this.#gather();
     this.#closed = true;
     if (!this.#writing) this.#release();
   }
@@ -127,6 +127,7 @@ export class LogStream {
   }
 
   #release(): void {
+    process.off('exit', this.#atExit);
     if (this.#owned) close(this.#fd, () => undefined);
   }
 }

@@ -74,3 +74,18 @@ t.test('what is none of the words is named with them', async (t) => {
     t.match(problems[0], words);
   }
 });
+
+t.test(
+  'a decision lasts a day unless the rule says otherwise, and no less than a minute',
+  async (t) => {
+    const rule = (reverify: string): string =>
+      `policies: [{ name: a, match: "**", reject: no${reverify} }]`;
+    const of = (reverify: string): unknown => loadText(t, rule(reverify)).policies[0]?.reverify;
+    t.equal(of(''), 24 * HOUR);
+    t.equal(of(', reverify: 1m'), 60_000);
+    t.strictSame(problemsOf(t, rule(', reverify: 59s')), [
+      '1 policies[0].reverify: expected at least 1m, got 59s',
+    ]);
+    t.equal(problemsOf(t, rule(', reverify: soon')).length, 1);
+  },
+);

@@ -1,8 +1,10 @@
 /** What reaches the log, and what must not. */
+import { pbkdf2 } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { promisify } from 'node:util';
 import t from 'tap';
 import { LogStream } from '../../src/observe/log-stream.ts';
 import { createLogger } from '../../src/observe/logger.ts';
@@ -16,6 +18,8 @@ function linesOf(
   work(createLogger(level, { write: (line) => lines.push(JSON.parse(line)) }));
   return lines;
 }
+
+const hash = promisify(pbkdf2);
 
 t.test('lines are JSON with level, time and message, and nothing of the host', async (t) => {
   const before = Date.now();
@@ -66,6 +70,21 @@ t.test('a stream gathers lines and writes them in order', async (t) => {
   stream.close();
   await t.resolveMatch(
     eventually(() => readFileSync(file, 'utf8') === expected.join('')),
+    true,
+  );
+});
+
+t.test('a stream that is closed while it writes keeps the order', async (t) => {
+  // Whoever comes later to the threads that write files waits for these.
+  const busy = Array.from({ length: 8 }, () => hash('password', 'salt', 400_000, 64, 'sha512'));
+  const file = join(t.testdir({}), 'log');
+  const stream = new LogStream({ destination: file });
+  const lines = Array.from({ length: 5000 }, (_, index) => `line ${index} ${'x'.repeat(60)}\n`);
+  for (const line of lines) stream.write(line);
+  stream.close();
+  await Promise.all(busy);
+  await t.resolveMatch(
+    eventually(() => readFileSync(file, 'utf8') === lines.join('')),
     true,
   );
 });
