@@ -67,8 +67,10 @@ policies: [{ name: releases, match: lab.local/**, require: { key: { trustRoot: r
       files.some((file) => digest !== undefined && file.endsWith(digest.slice(7))),
     );
   };
-  const bytes = (): number =>
-    filesBelow(folder).reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
+  /** What is removed while they are counted counts no more. */
+  const sizeOf = (file: string): number =>
+    statSync(join(folder, file), { throwIfNoEntry: false })?.size ?? 0;
+  const bytes = (): number => filesBelow(folder).reduce((sum, file) => sum + sizeOf(file), 0);
   const askedForLayer = (name: string): number =>
     registry.asked(new RegExp(`GET .*/blobs/${String(images[NAMES.indexOf(name)]?.layers[0])}`))
       .length;
