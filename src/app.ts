@@ -71,7 +71,12 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     onUnkept,
     isKept: (name) => isKept(name),
   });
-  const { onTagMove, onWithdrawn, onReverified } = options;
+  const { onTagMove, onReverified } = options;
+  const onWithdrawn = (rule: string): void => {
+    // It may have been decided by who was in force before.
+    running.current().admission.forget();
+    options.onWithdrawn?.(rule);
+  };
   const told = { onTagMove, onWithdrawn, onReverified };
   const shared = { blobs, images: blobs, records, clock, logger, ...told };
   const closeStore = async (): Promise<void> => {
@@ -99,7 +104,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     throw error;
   });
   const watch = watchRecords(records, () => {
-    running.current().admission.forgetTags();
+    running.current().admission.forget();
   });
   /** Upstreams of earlier configurations whose last requests may still be under way. */
   const retired: RegistryUpstream[] = [];

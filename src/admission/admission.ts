@@ -16,6 +16,7 @@ import { createDigests, type Digests } from './digests.ts';
 import { expiryOf } from './expiry.ts';
 import { createExpansion } from './expansion.ts';
 import { membersOf } from './graph.ts';
+import { createHeld, type AdmitSubject } from './held.ts';
 import { createMemory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
 import { ruleFor } from './offline.ts';
@@ -41,8 +42,8 @@ export interface Admission {
   findReferrers(repository: Repository, subject: Digest): Promise<readonly Descriptor[] | Refused>;
   /** Whether the repository's tags may be listed: a rule covers it and does not reject it. */
   admitTagList(repository: Repository): Refused | undefined;
-  /** Forgets what is in memory about tags: somebody else wrote to the records. */
-  forgetTags(): void;
+  /** Forgets what is in memory: somebody else wrote to the records. */
+  forget(): void;
   /** Verifies again what was decided under the rule of that key; what is denied now is withdrawn. */
   readonly reverify: Reverifying['reverify'];
 }
@@ -50,16 +51,16 @@ export interface Admission {
 /** One admission serves one set of rules and trust roots; another set is another admission. */
 export function createAdmission(parts: AdmissionParts): Admission {
   const memory = createMemory(parts);
+  const admitSubject: AdmitSubject = (question, digest) => digests.admit(question, digest);
+  const held = createHeld(parts, memory, admitSubject);
   const digests: Digests = once(
-    createDigests({ ...parts, onWithdrawn }, memory, (question, digest) =>
-      digests.admit(question, digest),
-    ),
+    createDigests({ ...parts, onWithdrawn }, memory, held, admitSubject),
     memory,
     parts,
   );
   const tags = createTags(parts, memory, digests);
   const attachments = createAttachments(memory, digests, tags);
-  const blobs = createBlobs(parts, memory, createExpansion(parts, digests));
+  const blobs = createBlobs(parts, memory, held, createExpansion(parts, digests));
   const flights = createSingleFlight<Decision>();
   /** Counts what outdated decisions under way. */
   let forgotten = 0;
@@ -74,6 +75,7 @@ export function createAdmission(parts: AdmissionParts): Admission {
   function forget(): void {
     forgotten++;
     kept.clear();
+    memory.forget();
   }
 
   function onWithdrawn(rule: string): void {
@@ -203,7 +205,7 @@ export function createAdmission(parts: AdmissionParts): Admission {
       const question = ask({ repository, tag: 'latest' });
       return 'outcome' in question ? question : undefined;
     },
-    forgetTags: forget,
+    forget,
     async reverify({ repository, digest, tag }, policyKey) {
       const question = ask(tag === undefined ? { repository, digest } : { repository, tag });
       if ('outcome' in question || question.rule.key !== policyKey) return 'dropped';
@@ -213,9 +215,10 @@ export function createAdmission(parts: AdmissionParts): Admission {
       const options = { asImage: tag !== undefined, again: true };
       const decision = await digests.admit(question, digest, options);
       if (decision.outcome === 'admitted') {
-        return decision.verdict.outcome === 'admitted' ? 'admitted' : 'withdrawn';
-      }
-      return decision.code === 'not-admitted' ? 'withdrawn' : 'open';
+        const { outcome } = decision.verdict;
+        if (outcome !== 'denied') return outcome === 'admitted' ? 'admitted' : 'open';
+      } else if (decision.code !== 'not-admitted') return 'open';
+      return memory.isWithdrawn({ repository, digest, policyKey }) ? 'open' : 'withdrawn';
     },
   };
 }

@@ -8,6 +8,7 @@ import { inspectAttachment } from './attachment.ts';
 import { atMost, INSPECTION_MEMORY, MAX_ATTACHMENT_CONTENT } from './bounds.ts';
 import type { Refused } from './decision.ts';
 import type { Expand } from './expansion.ts';
+import type { Held } from './held.ts';
 import type { Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
 import { refuse, refuseOutsideGraph } from './refusal.ts';
@@ -40,7 +41,12 @@ export interface Blobs {
   admit(ask: Ask, digest: Digest): Promise<GrantedBlob | Refused>;
 }
 
-export function createBlobs(parts: AdmissionParts, memory: Memory, expand: Expand): Blobs {
+export function createBlobs(
+  parts: AdmissionParts,
+  memory: Memory,
+  held: Held,
+  expand: Expand,
+): Blobs {
   /** Content that was looked at and may be served as attached. */
   const inspected = new LRUCache<Digest, true>(atMost(INSPECTION_MEMORY));
   const oneAtATime = createQueue();
@@ -49,6 +55,7 @@ export function createBlobs(parts: AdmissionParts, memory: Memory, expand: Expan
     const { repository, rule } = ask;
     const granted = await findGranted(ask, digest);
     if (granted === undefined) return refuseOutsideGraph(repository, digest, rule);
+    if ('outcome' in granted) return granted;
     const { mediaType } = granted;
     const size = await sizeOf(granted);
     const tooLarge = granted.kind === 'attachment-blob' && size > MAX_ATTACHMENT_CONTENT;
@@ -70,12 +77,11 @@ export function createBlobs(parts: AdmissionParts, memory: Memory, expand: Expan
     return kind === 'blob' ? size : ((await parts.blobs.stat(digest)) ?? size);
   }
 
-  async function findGranted(ask: Ask, digest: Digest): Promise<GrantRecord | undefined> {
-    const key = { repository: ask.repository, digest, policyKey: ask.rule.key };
-    const granted = await memory.findGrant(key, 'blob');
+  async function findGranted(ask: Ask, digest: Digest): Promise<GrantRecord | Refused | undefined> {
+    const granted = await held.findBlob(ask, digest);
     if (granted !== undefined) return granted;
     await expand(ask);
-    return memory.findGrant(key, 'blob');
+    return held.findBlob(ask, digest);
   }
 
   async function openBlob(ask: Ask, granted: GrantRecord): Promise<OpenedBlob> {

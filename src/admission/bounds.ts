@@ -18,6 +18,8 @@ export const DECISION_MEMORY = 64 * 1024 * 1024;
 export const atMost = (entries: number) => ({ maxSize: entries, sizeCalculation: () => 1 });
 /** Grants for blobs kept in memory. */
 export const GRANT_MEMORY = 100_000;
+/** Manifests that gave one grant and are asked whether they still hold, until one does. */
+export const MAX_GIVERS = 16;
 /** Bytes of one piece of attached content (a signature, attestation or SBOM); it is inspected as a whole. */
 export const MAX_ATTACHMENT_CONTENT = 32 * 1024 * 1024;
 /** Bytes of signatures and attestations that one decision keeps to serve them from the cache later. */

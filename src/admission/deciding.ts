@@ -36,15 +36,36 @@ export interface Ruling {
   readonly again: boolean;
 }
 
+interface Written {
+  readonly tag?: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly decidedAt?: number | undefined;
+  /** When it is verified again unasked; milliseconds since the epoch. */
+  readonly dueAt: number | undefined;
+}
+
 export interface Deciding {
-  byGrant(ask: Ask, item: Case, granted: GrantRecord): Promise<Decision>;
+  /**
+   * @param withdrawals as they were when the grant was found; see {@link Memory.withdrawals}.
+   * @returns undefined where something was withdrawn since.
+   */
+  byGrant(
+    ask: Ask,
+    item: Case,
+    granted: GrantRecord,
+    withdrawals: number,
+  ): Promise<Decision | undefined>;
   /** A list of what is attached to an image; it grants nothing of what it names. */
   asList(ask: Ask, item: Case, granted: GrantRecord): Admitted;
   /**
    * An attachment of an admitted digest is served so that others can verify too; nothing runnable passes as one.
    * @returns a refusal only where that digest cannot be decided now.
    */
-  asAttachment(ask: Ask, item: Case): Promise<Decision | undefined>;
+  asAttachment(
+    ask: Ask,
+    item: Case,
+    withdrawals: number,
+  ): Promise<Decision | 'withdrawn' | undefined>;
   byRule(ask: Ask, item: Case, ruling: Ruling): Promise<Decision>;
 }
 
@@ -59,7 +80,12 @@ export function createDeciding(
     memory.link(digest, membersOf(manifest));
   }
 
-  async function byGrant(ask: Ask, item: Case, granted: GrantRecord): Promise<Decision> {
+  async function byGrant(
+    ask: Ask,
+    item: Case,
+    granted: GrantRecord,
+    withdrawals: number,
+  ): Promise<Decision | undefined> {
     const { repository, rule } = ask;
     if (granted.kind === 'attachment') memory.attach(granted.because, item.digest);
     const scope = { repository, policyKey: rule.key, because: granted.because };
@@ -72,7 +98,7 @@ export function createDeciding(
       const grants = isAttachment(item.manifest, item.bytes)
         ? attachmentGrantsOf(item.manifest, scope)
         : [];
-      return remember(ask, item, verdict, grants);
+      return remember(ask, item, verdict, grants, { withdrawals });
     }
     const verdict = {
       ...admittedBecause(`part of the admitted ${granted.because}`),
@@ -82,7 +108,7 @@ export function createDeciding(
     // It is as old as what it rests on.
     const { decidedAt } = parent ?? {};
     const grants = grantsOf(item.manifest, { ...scope, because: item.digest });
-    return remember(ask, item, verdict, grants, { decidedAt });
+    return remember(ask, item, verdict, grants, { decidedAt, withdrawals });
   }
 
   function asList(ask: Ask, item: Case, { because }: GrantRecord): Admitted {
@@ -92,7 +118,11 @@ export function createDeciding(
     return { ...admitted(ask, { ...item, mediaType }, verdict, 'fresh', due), fleeting: true };
   }
 
-  async function asAttachment(ask: Ask, item: Case): Promise<Decision | undefined> {
+  async function asAttachment(
+    ask: Ask,
+    item: Case,
+    withdrawals: number,
+  ): Promise<Decision | 'withdrawn' | undefined> {
     const { manifest } = item;
     if (ask.rule.action.kind !== 'require' || ask.depth >= MAX_ATTACHMENT_DEPTH) return undefined;
     if (!isAttachment(manifest, item.bytes) || manifest.subject === undefined) return undefined;
@@ -103,7 +133,8 @@ export function createDeciding(
     const scope = { repository: ask.repository, policyKey: ask.rule.key, because: digest };
     const verdict = attachedBecause(`attached to the admitted ${digest}`);
     memory.attach(digest, item.digest);
-    return remember(ask, item, verdict, attachmentGrantsOf(manifest, scope));
+    const grants = attachmentGrantsOf(manifest, scope);
+    return (await remember(ask, item, verdict, grants, { withdrawals })) ?? 'withdrawn';
   }
 
   async function byRule(ask: Ask, item: Case, { tag, again }: Ruling): Promise<Decision> {
@@ -127,11 +158,14 @@ export function createDeciding(
     ];
     if (verdict.outcome === 'admitted') {
       // Bound to its tag it is good for its digest all the more: that record carries the grants.
-      const admitted = await remember(ask, item, verdict, grants);
-      return tag === undefined ? admitted : remember(ask, item, verdict, [], { tag });
+      await keep(item);
+      const decidedAt = parts.clock();
+      const written = { decidedAt, dueAt: dueAt(item.digest, verdict, decidedAt, rule) };
+      const admitted = await write(ask, item, verdict, grants, written);
+      return tag === undefined ? admitted : write(ask, item, verdict, [], { ...written, tag });
     }
     const refused = refuseVerdict(ask.reference, item.digest, rule, verdict);
-    if (again && verdict.outcome === 'denied') await withdraw(ask, refused, item.digest);
+    if (again && verdict.outcome === 'denied') await withdraw(ask, refused, item.digest, tag);
     if (rule.mode === 'enforce') return refused;
     // Audit: the content may be served, the verdict is not kept, so a signature made later is seen.
     await keep(item);
@@ -144,10 +178,15 @@ export function createDeciding(
   }
 
   /** What was served is served no longer, with all that it let in; people are told before somebody asks for it. */
-  async function withdraw({ repository, rule }: Ask, refused: Refused, digest: Digest) {
-    await memory.withdraw({ repository, digest, policyKey: rule.key });
+  async function withdraw(
+    { repository, rule }: Ask,
+    refused: Refused,
+    digest: Digest,
+    tag: string | undefined,
+  ): Promise<void> {
+    if (!(await memory.withdraw({ repository, digest, tag, policyKey: rule.key }))) return;
     parts.logger.error(
-      { image: `${formatRepository(repository)}@${digest}`, rule: rule.name, mode: rule.mode },
+      { image: `${formatRepository(repository)}@${digest}`, tag, rule: rule.name, mode: rule.mode },
       `withdrawn: ${refused.reasons.join('; ')}`,
     );
     parts.onWithdrawn?.(rule.name);
@@ -181,20 +220,32 @@ export function createDeciding(
     return grants;
   }
 
+  /** What rests on something else is not remembered where anything was withdrawn meanwhile: it may have been that. */
   async function remember(
     ask: Ask,
     item: Case,
     verdict: Verdict,
     grants: readonly GrantRecord[],
     {
-      tag,
-      decidedAt = parts.clock(),
-    }: { readonly tag?: string; readonly decidedAt?: number | undefined } = {},
+      withdrawals,
+      decidedAt,
+    }: { readonly withdrawals: number; readonly decidedAt?: number | undefined },
+  ): Promise<Admitted | undefined> {
+    await (verdict.attached === true ? memory.keepBytes(item.digest, item.bytes) : keep(item));
+    // From here to where it is written nobody else has a turn.
+    if (memory.withdrawals !== withdrawals) return undefined;
+    // It falls with what let it in, so nobody need look at it before.
+    return write(ask, item, verdict, grants, { decidedAt, dueAt: undefined });
+  }
+
+  async function write(
+    ask: Ask,
+    item: Case,
+    verdict: Verdict,
+    grants: readonly GrantRecord[],
+    { tag, decidedAt = parts.clock(), dueAt: due }: Written,
   ): Promise<Admitted> {
     const { repository, rule } = ask;
-    const isAttached = verdict.attached === true;
-    if (isAttached) await memory.keepBytes(item.digest, item.bytes);
-    else await keep(item);
     const { mediaType } = item.manifest;
     await memory.record({
       verdict: {
@@ -202,7 +253,7 @@ export function createDeciding(
         size: item.bytes.length,
         verdict: JSON.stringify(verdict),
         decidedAt,
-        dueAt: isAttached ? undefined : dueAt(item.digest, verdict, decidedAt, rule),
+        dueAt: due,
       },
       grants,
     });

@@ -66,6 +66,11 @@ export interface Refused {
 
 export type Decision = Admitted | Refused;
 
+/** Whether nobody could look now: no word against what was decided before. */
+export function isOpen(code: RefusalCode): boolean {
+  return isUndetermined(code) || code === 'upstream-refused';
+}
+
 /** Whether a refusal says "we could not look" rather than "we looked and it fails". */
 export function isUndetermined(code: RefusalCode): boolean {
   return code === 'unreachable' || code === 'timeout' || code === 'rate-limited';

@@ -6,13 +6,13 @@ import type { Verdict } from '../policy/verdict.ts';
 import type { GrantRecord, VerdictRecord } from '../store/records.ts';
 import { MAX_MANIFEST, STALE_MEMORY } from './bounds.ts';
 import { admitted, createDeciding, type Case } from './deciding.ts';
-import { isUndetermined, type Decision, type Refused } from './decision.ts';
+import { isOpen, type Decision, type Refused } from './decision.ts';
 import { boundTag, holds, isDue } from './expiry.ts';
 import { membersOf } from './graph.ts';
-import { createHeld, knownIn, type AdmitSubject } from './held.ts';
+import { knownIn, type AdmitSubject, type Held } from './held.ts';
 import type { Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
-import { refuseManifest } from './refusal.ts';
+import { refuse, refuseManifest } from './refusal.ts';
 import { refuseForUpstream } from './trouble.ts';
 
 /** A manifest that is at hand already, so that nobody fetches it twice. */
@@ -32,6 +32,9 @@ export interface DigestOptions {
   readonly again?: boolean;
 }
 
+/** How often a decision is made anew while something is withdrawn meanwhile. */
+const LOOKS = 4;
+
 export interface Digests {
   admit(ask: Ask, digest: Digest, options?: DigestOptions): Promise<Decision>;
   /** The manifest's bytes, from the cache or from upstream; a refusal where neither has them. */
@@ -41,9 +44,9 @@ export interface Digests {
 export function createDigests(
   parts: AdmissionParts,
   memory: Memory,
+  held: Held,
   admitSubject: AdmitSubject,
 ): Digests {
-  const held = createHeld(parts, memory, admitSubject);
   const deciding = createDeciding(parts, memory, held, admitSubject);
 
   async function admit(ask: Ask, digest: Digest, options: DigestOptions = {}): Promise<Decision> {
@@ -55,7 +58,8 @@ export function createDigests(
     if (recorded === undefined || known === undefined) return decide(ask, digest, options, false);
     const { verdict, decidedAt } = known;
     const now = parts.clock();
-    const usable = holds(verdict, now) && !(asImage && verdict.attached === true);
+    const stands = holds(verdict, now) && !memory.isWithdrawn(key);
+    const usable = stands && !(asImage && verdict.attached === true);
     const { rule } = ask;
     if (usable && !again && !isDue(decidedAt, rule, now)) {
       return fromRecord(ask, recorded, verdict, decidedAt + rule.reverify);
@@ -63,7 +67,7 @@ export function createDigests(
     const decision = await decide(ask, digest, options, verdict.attached !== true);
     if (decision.outcome === 'admitted' || !usable || again) return decision;
     const end = decidedAt + rule.reverify + rule.tags.maxStale;
-    return now < end && isOpen(decision)
+    return now < end && isOpen(decision.code)
       ? standIn(ask, recorded, { verdict, due: Math.min(now + STALE_MEMORY, end) }, decision)
       : decision;
   }
@@ -81,24 +85,42 @@ export function createDigests(
     return { ...decision, warning };
   }
 
-  async function decide(
+  /** Decides anew where something was withdrawn meanwhile that it rests on. */
+  async function decide(...question: Parameters<typeof decideOnce>): Promise<Decision> {
+    for (let look = 1; ; look++) {
+      const { withdrawals } = memory;
+      const decision = await decideOnce(...question);
+      if (decision !== undefined) return decision;
+      if (look === LOOKS || memory.withdrawals === withdrawals) {
+        const [ask] = question;
+        const reason = 'what lets it in is being withdrawn';
+        return refuse('unreachable', formatReference(ask.reference), [reason], '', ask);
+      }
+    }
+  }
+
+  async function decideOnce(
     ask: Ask,
     digest: Digest,
     { manifest, asImage = false }: DigestOptions,
     again: boolean,
-  ): Promise<Decision> {
+  ): Promise<Decision | undefined> {
+    const { withdrawals } = memory;
     const tag = boundTag(ask, asImage);
     const loaded = manifest ?? (await load(ask, digest));
     if ('outcome' in loaded) return loaded;
-    const granted = await held.find(ask, digest, asImage);
+    const granted = await held.findManifest(ask, digest, asImage);
     if (granted !== undefined && 'outcome' in granted) return granted;
     const item = parse(ask, digest, loaded, granted);
     if ('outcome' in item) return item;
     // Whoever can push can let a list of referrers be any index, a signed image among them, and the list grants nothing
     // of what it names. So an index is judged like an image first.
     const isList = granted?.kind === 'attachment' && item.manifest.kind === 'index';
-    if (granted !== undefined && !isList) return deciding.byGrant(ask, item, granted);
-    const attached = asImage ? undefined : await deciding.asAttachment(ask, item);
+    if (granted !== undefined && !isList) {
+      return deciding.byGrant(ask, item, granted, withdrawals);
+    }
+    const attached = asImage ? undefined : await deciding.asAttachment(ask, item, withdrawals);
+    if (attached === 'withdrawn') return undefined;
     if (attached?.outcome === 'admitted') return attached;
     const decision = await deciding.byRule(ask, item, { tag, again });
     if (decision.outcome === 'refused' && isList) return deciding.asList(ask, item, granted);
@@ -161,9 +183,4 @@ export function createDigests(
   }
 
   return { admit, load };
-}
-
-/** Nobody could look now: no word against what was decided before. */
-function isOpen({ code }: Refused): boolean {
-  return isUndetermined(code) || code === 'upstream-refused';
 }

@@ -1,10 +1,13 @@
-/** Manifests that something admitted earlier lets in: children of indexes, and what is attached to an image. */
+/** What something admitted earlier lets in: children of indexes, content of images, and what is attached to them. */
+import { LRUCache } from 'lru-cache';
 import type { Digest } from '../oci/digest.ts';
+import { formatRepository } from '../oci/reference.ts';
 import type { Verdict } from '../policy/verdict.ts';
-import type { GrantRecord, VerdictKey, VerdictRecord } from '../store/records.ts';
-import { MAX_ATTACHMENT_DEPTH } from './bounds.ts';
-import { isUndetermined, type Decision, type Refused } from './decision.ts';
-import { boundTag, holds, isDue } from './expiry.ts';
+import type { GrantKey, GrantRecord, VerdictKey, VerdictRecord } from '../store/records.ts';
+import { atMost, GRANT_MEMORY, MAX_ATTACHMENT_DEPTH } from './bounds.ts';
+import { isOpen, type Decision, type Refused } from './decision.ts';
+import { boundTag, expiryOf, holds, isDue } from './expiry.ts';
+import { isCurrent } from './kept.ts';
 import type { Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
 
@@ -12,8 +15,17 @@ import type { AdmissionParts, Ask } from './parts.ts';
 export type AdmitSubject = (ask: Ask, digest: Digest) => Promise<Decision>;
 
 export interface Held {
-  /** The grant that admits a manifest here; a refusal where what gave it cannot be decided any more. */
-  find(ask: Ask, digest: Digest, asImage: boolean): Promise<GrantRecord | Refused | undefined>;
+  /**
+   * A grant that admits a manifest here, of which the giver is still admitted; a refusal where that cannot be decided.
+   * @param asImage it is pulled to be run: being attached to something admits it not.
+   */
+  findManifest(
+    ask: Ask,
+    digest: Digest,
+    asImage: boolean,
+  ): Promise<GrantRecord | Refused | undefined>;
+  /** The same for content. */
+  findBlob(ask: Ask, digest: Digest): Promise<GrantRecord | Refused | undefined>;
   /** What was decided about a digest, whether it still holds or not. */
   findKnown(key: VerdictKey): Promise<Known | undefined>;
 }
@@ -25,52 +37,122 @@ export interface Known {
   readonly decidedAt: number;
 }
 
-/** Parents that are asked before a manifest is taken for nobody's; each of them that is denied takes its grant along. */
-const MAX_PARENTS = 8;
+/** A giver that was found to be admitted. Milliseconds since the epoch. */
+interface Fresh {
+  readonly since: number;
+  readonly until: number;
+  /** As {@link Memory.withdrawals} was. */
+  readonly withdrawals: number;
+}
+
+/** How often is looked again while something is withdrawn meanwhile. */
+const LOOKS = 4;
 
 export function createHeld(
   parts: Pick<AdmissionParts, 'records' | 'clock'>,
   memory: Memory,
   admitSubject: AdmitSubject,
 ): Held {
+  const fresh = new LRUCache<string, Fresh>(atMost(GRANT_MEMORY));
+
   async function find(
     ask: Ask,
-    digest: Digest,
-    asImage: boolean,
+    key: GrantKey,
+    of: 'manifest' | 'blob',
+    isWanted: (granted: GrantRecord) => boolean,
   ): Promise<GrantRecord | Refused | undefined> {
-    const { repository, rule } = ask;
-    // An index says nothing of the tag under which one of its children is pulled.
-    if (boundTag(ask, asImage) !== undefined) return undefined;
-    const key = { repository, digest, policyKey: rule.key };
-    for (let parents = 0; parents < MAX_PARENTS; parents++) {
-      const granted = await memory.findGrant(key, 'manifest');
-      if (granted === undefined || (asImage && granted.kind === 'attachment')) return undefined;
-      const parent = await findKnown({ ...key, digest: granted.because });
-      // Audit mode grants what an image names although the image was not admitted; its own verdict is then asked for.
-      if (parent === undefined) return rule.mode === 'audit' ? undefined : granted;
-      const now = parts.clock();
-      if (holds(parent.verdict, now) && !isDue(parent.decidedAt, rule, now)) return granted;
-      const renewed = await renew(ask, granted);
-      if (renewed !== undefined || rule.mode === 'audit') return renewed;
+    let open: Refused | undefined;
+    for (let look = 0; look < LOOKS; look++) {
+      const before = memory.withdrawals;
+      const first = await memory.findGrant(key, of);
+      if (first === undefined) return undefined;
+      if (isWanted(first) && isFresh(first)) return first;
+      const all = await memory.findGrants(key, of);
+      open = undefined;
+      // Where the disk fails, memory has what the records have not.
+      for (const granted of all.length === 0 ? [first] : all) {
+        if (!isWanted(granted)) continue;
+        const state = await stateOf(ask, granted, of, before);
+        if (state === 'holds') return granted;
+        if (state !== 'fallen') open ??= state;
+      }
+      if (memory.withdrawals === before) return open;
     }
-    return undefined;
+    return open;
+  }
+
+  function isFresh(granted: GrantRecord): boolean {
+    const known = fresh.get(nameOf(granted));
+    if (known?.withdrawals !== memory.withdrawals) return false;
+    return isCurrent(known, parts.clock());
+  }
+
+  async function stateOf(
+    ask: Ask,
+    granted: GrantRecord,
+    of: 'manifest' | 'blob',
+    withdrawals: number,
+  ): Promise<'holds' | 'fallen' | Refused> {
+    const { rule } = ask;
+    const giver = { ...granted, digest: granted.because };
+    const known = await findKnown(giver);
+    const since = parts.clock();
+    if (known === undefined) {
+      // Audit mode grants what an image names although it was not admitted; a manifest is then asked for its own verdict.
+      if (rule.mode === 'audit') return of === 'blob' ? 'holds' : 'fallen';
+      // It was withdrawn, or the disk did not take it.
+      return memory.withdrawals === withdrawals ? 'holds' : 'fallen';
+    }
+    const { verdict, decidedAt } = known;
+    if (holds(verdict, since) && !isDue(decidedAt, rule, since) && !memory.isWithdrawn(giver)) {
+      const until = Math.min(verdict.until ?? Number.POSITIVE_INFINITY, decidedAt + rule.reverify);
+      fresh.set(nameOf(granted), { since, until, withdrawals });
+      return 'holds';
+    }
+    return renew(ask, granted, of);
   }
 
   /** What gave the grant was admitted for a time that is over: it is decided anew, and the grant falls with it. */
-  async function renew(ask: Ask, granted: GrantRecord): Promise<GrantRecord | Refused | undefined> {
-    if (ask.depth >= MAX_ATTACHMENT_DEPTH) return undefined;
-    const { repository } = ask;
+  async function renew(
+    ask: Ask,
+    granted: GrantRecord,
+    of: 'manifest' | 'blob',
+  ): Promise<'holds' | 'fallen' | Refused> {
+    if (ask.depth >= MAX_ATTACHMENT_DEPTH) return 'fallen';
+    const { repository, rule } = ask;
     const reference = { repository, digest: granted.because };
+    const { withdrawals } = memory;
     const again = await admitSubject({ ...ask, reference, depth: ask.depth + 1 }, granted.because);
-    if (again.outcome === 'refused') return isUndetermined(again.code) ? again : undefined;
-    return again.verdict.outcome === 'admitted' ? granted : undefined;
+    if (again.outcome === 'refused') return isOpen(again.code) ? again : 'fallen';
+    if (again.verdict.outcome !== 'admitted') {
+      return rule.mode === 'audit' && of === 'blob' ? 'holds' : 'fallen';
+    }
+    fresh.set(nameOf(granted), { since: parts.clock(), until: expiryOf(again), withdrawals });
+    return 'holds';
   }
 
   async function findKnown(key: VerdictKey): Promise<Known | undefined> {
-    return knownIn(await parts.records.findVerdict(key));
+    return knownIn(await parts.records.findVerdict({ ...key, tag: undefined }));
   }
 
-  return { find, findKnown };
+  return {
+    async findManifest(ask, digest, asImage) {
+      // An index says nothing of the tag under which one of its children is pulled.
+      if (boundTag(ask, asImage) !== undefined) return undefined;
+      const key = { repository: ask.repository, digest, policyKey: ask.rule.key };
+      return find(ask, key, 'manifest', ({ kind }) => !asImage || kind !== 'attachment');
+    },
+    findBlob(ask, digest) {
+      const key = { repository: ask.repository, digest, policyKey: ask.rule.key };
+      return find(ask, key, 'blob', () => true);
+    },
+    findKnown,
+  };
+}
+
+/** A tuple: none of its members can contain a space. */
+function nameOf({ repository, because, policyKey }: GrantRecord): string {
+  return `${formatRepository(repository)} ${because} ${policyKey}`;
 }
 
 /** Our own writing: the row was found under the key of the rule in force. */

@@ -9,6 +9,6 @@ export interface Kept {
 }
 
 /** A clock that was set back makes nothing last longer. */
-export function isCurrent({ since, until }: Kept, now: number): boolean {
+export function isCurrent({ since, until }: Omit<Kept, 'decision'>, now: number): boolean {
   return now >= since && now < until;
 }

@@ -2,8 +2,14 @@
 import { LRUCache } from 'lru-cache';
 import type { Digest } from '../oci/digest.ts';
 import { formatRepository } from '../oci/reference.ts';
-import type { DecisionRecord, GrantKey, GrantKind, GrantRecord } from '../store/records.ts';
-import { atMost, GRANT_MEMORY } from './bounds.ts';
+import type {
+  DecisionRecord,
+  GrantKey,
+  GrantKind,
+  GrantRecord,
+  VerdictKey,
+} from '../store/records.ts';
+import { atMost, GRANT_MEMORY, MAX_GIVERS } from './bounds.ts';
 import type { AdmissionParts } from './parts.ts';
 
 /** Keeps and finds what was decided. A disk that fails costs speed later, never an answer now. */
@@ -18,14 +24,36 @@ export interface Memory {
   /** One transaction; an image's grants hold even where the disk fails. */
   record(decision: DecisionRecord): Promise<void>;
   findGrant(key: GrantKey, of: 'manifest' | 'blob'): Promise<GrantRecord | undefined>;
-  /** Forgets a verdict with all that it granted; see {@link Records.withdraw}. */
-  withdraw(key: GrantKey): Promise<void>;
+  /** All that gave one, as far as they are looked at. */
+  findGrants(key: GrantKey, of: 'manifest' | 'blob'): Promise<readonly GrantRecord[]>;
+  /** Grows with every withdrawal: what was found before it may be gone. */
+  readonly withdrawals: number;
+  /**
+   * Forgets a verdict with all that it granted; see {@link Records.withdraw}.
+   * @returns whether that was written; where not, {@link isWithdrawn} remembers it.
+   */
+  withdraw(key: VerdictKey): Promise<boolean>;
+  /** Whether a verdict that is in the records was withdrawn and could not be removed from them. */
+  isWithdrawn(key: GrantKey): boolean;
+  /** Somebody else wrote to the records, or withdrew something. */
+  forget(): void;
 }
+
+/** Withdrawals that could not be written. */
+const MAX_UNWRITTEN = 10_000;
 
 export function createMemory(
   parts: Pick<AdmissionParts, 'blobs' | 'images' | 'records' | 'logger'>,
 ): Memory {
   const grants = new LRUCache<string, GrantRecord>(atMost(GRANT_MEMORY));
+  const unwritten = new LRUCache<string, true>(atMost(MAX_UNWRITTEN));
+  let withdrawals = 0;
+
+  function forget(): void {
+    withdrawals++;
+    // Which of them rest on what was withdrawn only the records know.
+    grants.clear();
+  }
 
   return {
     async findBytes(digest, maxBytes) {
@@ -63,23 +91,34 @@ export function createMemory(
         parts.logger.error({ err: error }, 'decision not recorded on disk');
       }
     },
-    async withdraw(key) {
-      // Which of them rest on it only the records know.
-      grants.clear();
-      try {
-        await parts.records.withdraw(key);
-      } catch (error) {
-        parts.logger.error({ err: error }, 'withdrawal not recorded on disk');
-      }
-    },
     async findGrant(key, of) {
       const name = keyOf(key, of);
       const known = grants.get(name);
       if (known !== undefined) return known;
-      const found = await parts.records.findGrant(key, of);
-      if (found !== undefined) grants.set(name, found);
+      const before = withdrawals;
+      const [found] = await parts.records.findGrants(key, of, 1);
+      if (found !== undefined && withdrawals === before) grants.set(name, found);
       return found;
     },
+    findGrants: (key, of) => parts.records.findGrants(key, of, MAX_GIVERS),
+    get withdrawals() {
+      return withdrawals;
+    },
+    async withdraw(key) {
+      const name = keyOf(key, 'manifest');
+      unwritten.set(name, true);
+      forget();
+      try {
+        await parts.records.withdraw(key);
+        unwritten.delete(name);
+        return true;
+      } catch (error) {
+        parts.logger.error({ err: error }, 'withdrawal not recorded on disk');
+        return false;
+      }
+    },
+    isWithdrawn: (key) => unwritten.size > 0 && unwritten.has(keyOf(key, 'manifest')),
+    forget,
   };
 }
 

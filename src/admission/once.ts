@@ -46,7 +46,9 @@ export function once(
         const granted = await memory.findGrant(grant, 'manifest');
         if (granted === undefined) return inWordsOf(question, known.decision);
       }
-      const key = flightKey(question, digest, asImage);
+      // Whoever pulls may be answered by what was decided before, and does not wait for who verifies it again.
+      const turn = options.again === true ? 'again ' : '';
+      const key = `${turn}${flightKey(question, digest, asImage)}`;
       let flown = await flights.run(key, () => fly(question, digest, options));
       if (!answersFor(flown, asImage)) {
         const own = `${asImage ? 'image' : 'any'} ${key}`;

@@ -34,14 +34,21 @@ const RETRY = 600_000;
 const PAGE = 128;
 
 /**
- * Goes once through all that is due, one image after the other. Never rejects; ends early when the signal is aborted.
+ * Goes once through all that is due, one image after the other. Never rejects; ends early when the signal is aborted, and
+ * when other rules or trust roots are in force: the next round is theirs.
+ * @param current what is in force.
  */
-export async function reverify(parts: ReverificationParts, signal: AbortSignal): Promise<void> {
+export async function reverify(
+  current: () => ReverificationParts,
+  signal: AbortSignal,
+): Promise<void> {
+  const parts = current();
+  const isOver = (): boolean => current().admission !== parts.admission;
   const keys = parts.policy.rules
     .filter((rule) => Number.isFinite(rule.reverify))
     .map((rule) => rule.key);
   try {
-    for (const policyKey of new Set(keys)) await reverifyUnder(policyKey, parts, signal);
+    for (const policyKey of new Set(keys)) await reverifyUnder(policyKey, parts, isOver, signal);
   } catch (error) {
     if (!signal.aborted) parts.logger.error({ err: error }, 'verifying again broke off');
   }
@@ -50,6 +57,7 @@ export async function reverify(parts: ReverificationParts, signal: AbortSignal):
 async function reverifyUnder(
   policyKey: string,
   parts: ReverificationParts,
+  isOver: () => boolean,
   signal: AbortSignal,
 ): Promise<void> {
   const began = parts.clock();
@@ -57,7 +65,8 @@ async function reverifyUnder(
     const page = await parts.records.listDue(policyKey, began, PAGE, after);
     for (const due of page) {
       signal.throwIfAborted();
-      const outcome = await reverifyOne(due, policyKey, parts);
+      if (isOver()) return;
+      const outcome = await orAborted(reverifyOne(due, policyKey, parts), signal);
       parts.onReverified?.(outcome);
       const key = { ...due, policyKey };
       if (outcome === 'dropped') await parts.records.postpone(key, undefined);
@@ -81,5 +90,19 @@ async function reverifyOne(
   } catch (error) {
     logger.error({ err: error, digest: due.digest }, 'an image was not verified again');
     return 'open';
+  }
+}
+
+/** Nobody who ends the program waits for an upstream; what was begun ends by itself. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = (): void => {
+    reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+  };
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }

@@ -111,10 +111,11 @@ export function withWarning(decision: Admitted, warning: string | undefined): Ad
 /** In words; undefined where the tag means what upstream says. */
 export function describeWithheld(withheld: Withheld | undefined): string | undefined {
   if (withheld === undefined) return undefined;
-  const { digest, reason } = withheld;
+  const { digest, reason, refused } = withheld;
+  const state = refused ? 'refused while upstream answers' : 'held';
   return digest === undefined
-    ? `held: ${reason}`
-    : `held: upstream the tag is at ${digest}, which is not followed: ${reason}`;
+    ? `${state}: ${reason}`
+    : `${state}: upstream the tag is at ${digest}, which is not followed: ${reason}`;
 }
 
 const ADVICE: Readonly<Record<MoveDoubt, string>> = {

@@ -10,8 +10,8 @@ export interface Reverifying {
   close(): Promise<void>;
 }
 
-/** @param parts as they are in force when a round begins. */
-export function startReverifying(parts: () => Omit<ReverificationParts, 'pause'>): Reverifying {
+/** @param current what is in force. */
+export function startReverifying(current: () => Omit<ReverificationParts, 'pause'>): Reverifying {
   const end = new AbortController();
   const { signal } = end;
   const pause = (ms: number): Promise<void> => delay(ms, undefined, { signal, ref: false });
@@ -19,7 +19,7 @@ export function startReverifying(parts: () => Omit<ReverificationParts, 'pause'>
   async function rounds(): Promise<void> {
     for (;;) {
       await pause(EVERY);
-      await reverify({ ...parts(), pause }, signal);
+      await reverify(() => ({ ...current(), pause }), signal);
     }
   }
 

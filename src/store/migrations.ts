@@ -89,7 +89,8 @@ export const RECORDS_STEPS: readonly string[] = [
    ALTER TABLE grants_by_image RENAME TO grants;
    CREATE INDEX grants_because ON grants (registry, path, policy_key, because);
    ALTER TABLE verdicts ADD COLUMN due_at INTEGER;
-   UPDATE verdicts SET due_at = decided_at;
+   UPDATE verdicts SET due_at = decided_at + abs(random() % 86400000)
+     WHERE verdict NOT LIKE '%"attached":true%';
    CREATE INDEX verdicts_due ON verdicts (policy_key, due_at, registry, path, digest, tag)
      WHERE due_at IS NOT NULL;`,
 ];

@@ -67,10 +67,15 @@ export interface DecisionRecord {
 export interface Records extends TagRecords {
   findVerdict(key: VerdictKey): Promise<VerdictRecord | undefined>;
   /**
-   * `manifest` finds the kinds manifest and attachment, `blob` finds blob and attachment-blob. Where a digest has both
-   * kinds, the first named answers: what an admitted image names is never treated as attached to it.
+   * `manifest` finds the kinds manifest and attachment, `blob` finds blob and attachment-blob. Of one digest the first
+   * named kind comes first: what an admitted image names is never treated as attached to it. Each manifest that names the
+   * digest gave a grant of its own.
    */
-  findGrant(key: GrantKey, of: 'manifest' | 'blob'): Promise<GrantRecord | undefined>;
+  findGrants(
+    key: GrantKey,
+    of: 'manifest' | 'blob',
+    limit: number,
+  ): Promise<readonly GrantRecord[]>;
   /** Children of admitted indexes (grants of kind `manifest`) without a verdict of their own, at most `limit`. */
   findOpenChildren(
     repository: Repository,
@@ -87,10 +92,11 @@ export interface Records extends TagRecords {
   /** The verdict is to be verified again at another time, or never. */
   postpone(key: VerdictKey, dueAt: number | undefined): Promise<void>;
   /**
-   * Forgets what was decided about a manifest under any tag, what it granted, and so on for the manifests that it let in:
-   * one transaction. Grants that others gave stay.
+   * Forgets what was decided about a manifest, what it granted, and so on for the manifests that it let in: one
+   * transaction. Grants that others gave stay. With a tag, only what was decided for the tag is forgotten while the
+   * manifest is admitted for another one.
    */
-  withdraw(key: GrantKey): Promise<void>;
+  withdraw(key: VerdictKey): Promise<void>;
   /** One transaction; an existing row of the same key is replaced (a pin keeps its `since` while its digest stays). */
   record(decision: DecisionRecord): Promise<void>;
   close(): Promise<void>;

@@ -44,6 +44,8 @@ class SqliteRecords implements Records {
   readonly #openChildren: StatementSync;
   readonly #due: StatementSync;
   readonly #postpone: StatementSync;
+  readonly #withdrawTag: StatementSync;
+  readonly #otherTag: StatementSync;
   readonly #withdrawVerdicts: StatementSync;
   readonly #withdrawGrants: StatementSync;
   readonly #putVerdict: StatementSync;
@@ -77,6 +79,11 @@ class SqliteRecords implements Records {
       `UPDATE verdicts SET due_at = ?
        WHERE registry = ? AND path = ? AND digest = ? AND tag = ? AND policy_key = ?`,
     );
+    const ofDigest = 'registry = ? AND path = ? AND digest = ? AND policy_key = ?';
+    this.#withdrawTag = database.prepare(`DELETE FROM verdicts WHERE ${ofDigest} AND tag = ?`);
+    this.#otherTag = database.prepare(
+      `SELECT 1 FROM verdicts WHERE ${ofDigest} AND tag <> '' LIMIT 1`,
+    );
     this.#withdrawVerdicts = database.prepare(
       `${FALLEN} DELETE FROM verdicts
        WHERE registry = :registry AND path = :path AND policy_key = :policyKey
@@ -103,12 +110,17 @@ class SqliteRecords implements Records {
     });
   }
 
-  findGrant(key: GrantKey, of: 'manifest' | 'blob'): Promise<GrantRecord | undefined> {
+  findGrants(
+    key: GrantKey,
+    of: 'manifest' | 'blob',
+    limit: number,
+  ): Promise<readonly GrantRecord[]> {
     return this.#attempt(() => {
       const { repository, digest, policyKey } = key;
+      const { registry, path } = repository;
       const statement = of === 'manifest' ? this.#grantManifest : this.#grantBlob;
-      const row = statement.get(repository.registry, repository.path, digest, policyKey);
-      return row && grantOf(row, { repository, digest, policyKey });
+      const rows = statement.all(registry, path, digest, policyKey, limit);
+      return rows.map((row) => grantOf(row, { repository, digest, policyKey }));
     });
   }
 
@@ -145,11 +157,15 @@ class SqliteRecords implements Records {
     });
   }
 
-  withdraw({ repository, digest, policyKey }: GrantKey): Promise<void> {
+  withdraw({ repository, digest, tag, policyKey }: VerdictKey): Promise<void> {
     const { registry, path } = repository;
     return this.#attempt(() => {
       inTransaction(this.#database, () => {
         const key = { registry, path, digest, policyKey };
+        if (tag !== undefined) {
+          this.#withdrawTag.run(registry, path, digest, policyKey, tag);
+          if (this.#otherTag.get(registry, path, digest, policyKey) !== undefined) return;
+        }
         this.#withdrawVerdicts.run(key);
         this.#withdrawGrants.run(key);
       });
@@ -261,9 +277,12 @@ const FALLEN = `WITH RECURSIVE fallen (digest) AS (
     AND child.kind IN ('manifest', 'attachment')
 )`;
 
-/** Of two grants the stronger: an attachment that shares a blob with an image takes nothing from the image. */
+/**
+ * Of several grants the strongest first: an attachment that shares a blob with an image takes nothing from the image. In
+ * the order of the primary key, since a layer may have as many grants as there are images on it.
+ */
 function selectGrant(strong: GrantKind, weak: GrantKind): string {
   return `SELECT kind, media_type, size, because FROM grants
     WHERE registry = ? AND path = ? AND digest = ? AND policy_key = ? AND kind IN ('${strong}', '${weak}')
-    ORDER BY kind = '${weak}' LIMIT 1`;
+    ORDER BY kind DESC LIMIT ?`;
 }

@@ -99,6 +99,10 @@ export class SqliteTags {
     const { tag, digest } = pin;
     inTransaction(this.#database, () => {
       this.writePin(pin);
+      // A clock that was ahead: what was left in its future would never be the oldest.
+      this.#sql(`UPDATE tag_history SET left_at = ? WHERE ${OF_TAG} AND left_at > ?`).run(
+        ...[at, registry, path, tag, at],
+      );
       if (leaves) {
         this.#sql(
           `UPDATE tag_history SET left_at = ?

@@ -77,9 +77,9 @@ export interface KnownTag extends TagKey {
 /** Digests that a tag had and that are remembered: upstream would have to publish as many to hide a rollback. */
 export const MAX_TAG_HISTORY = 256;
 /** Digests that were seen under one tag and never admitted. */
-export const MAX_SEEN_OF_TAG = 16;
+export const MAX_SEEN_OF_TAG = 64;
 /** The same for all tags of a repository. */
-export const MAX_SEEN_OF_REPOSITORY = 1024;
+export const MAX_SEEN_OF_REPOSITORY = 16_384;
 
 export interface TagRecords {
   findPin(repository: Repository, tag: string): Promise<PinRecord | undefined>;

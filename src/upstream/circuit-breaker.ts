@@ -145,7 +145,8 @@ export function breakCircuit(
       return through('blobs', path, blob?.signal, open, isUnderWay);
     },
     close: () => upstream.close(),
-    hasRoom: () => !place.isOpen && upstream.hasRoom?.() !== false,
+    // When the rest is over somebody has to try, and nobody else may come.
+    hasRoom: () => place.findRest() === undefined && upstream.hasRoom?.() !== false,
     get isOpen() {
       return place.isOpen;
     },

@@ -276,7 +276,7 @@ t.test('an operator freezes a tag, moves it, and lets it go', async (t) => {
   const { proxy } = lab;
   const order = async (given: Parameters<typeof proxy.records.giveOrders>[0][number]['order']) => {
     await proxy.records.giveOrders([{ repository, tag: 'v1', order: given }]);
-    proxy.admission.forgetTags();
+    proxy.admission.forget();
   };
   const old = lab.signed('old');
   const one = lab.signed('one', { tag: 'v1' });
@@ -319,7 +319,7 @@ t.test('an order that comes while upstream is asked is heeded by the next pull',
   while (registry.requests.length === 0) await new Promise(setImmediate);
   const order = { frozen: true, digest: one.digest };
   await proxy.records.giveOrders([{ repository, tag: 'v1', order }]);
-  proxy.admission.forgetTags();
+  proxy.admission.forget();
   resolve(undefined);
   t.equal(await underWay, two.digest, 'what was under way ends as it began');
   t.equal(await digest(lab), one.digest);
@@ -359,7 +359,7 @@ t.test('an operator allows one rollback, which is then followed at once', async 
     const allowed = { any: 'any', that: one.digest, another: two.digest } as const;
     const order = { frozen: false, rollback: allowed[rollback], ask: true } as const;
     await proxy.records.giveOrders([{ repository, tag: 'v1', order }]);
-    proxy.admission.forgetTags();
+    proxy.admission.forget();
     t.equal(await digest(lab), rollback === 'another' ? two.digest : one.digest, rollback);
     if (rollback === 'another') continue;
     t.equal(await proxy.records.findOrder(repository, 'v1'), undefined, 'once');

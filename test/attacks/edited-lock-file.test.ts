@@ -32,7 +32,7 @@ function commands({ proxy }: Lab) {
       { json: false },
       { out: () => undefined, err: () => undefined },
     );
-    proxy.admission.forgetTags();
+    proxy.admission.forget();
     return code;
   };
   return { files, run };

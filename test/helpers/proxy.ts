@@ -95,6 +95,7 @@ export interface Proxy {
 }
 
 const never = new AbortController().signal;
+const pause = async (): Promise<void> => undefined;
 const quiet = {
   debug: () => undefined,
   info: () => undefined,
@@ -162,7 +163,10 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
       records,
       clock: () => now,
       onTagMove: (move) => moves.push(move),
-      onWithdrawn: (rule) => withdrawn.push(rule),
+      onWithdrawn(rule) {
+        serving.admission.forget();
+        withdrawn.push(rule);
+      },
       logger: quiet,
       revocation:
         options.revocation ??
@@ -232,10 +236,10 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
     blobs,
     async reverify() {
       const outcomes: Reverified[] = [];
-      const { admission } = serving;
-      const parts = { policy: current, admission, records, blobs, clock: () => now, logger: quiet };
       const told = { onReverified: (outcome: Reverified) => outcomes.push(outcome) };
-      await reverify({ ...parts, ...told, pause: async () => undefined }, never);
+      const others = { records, blobs, clock: () => now, logger: quiet, ...told };
+      const inForce = () => ({ policy: current, admission: serving.admission, ...others, pause });
+      await reverify(inForce, never);
       return outcomes;
     },
     records,

@@ -29,7 +29,7 @@ export async function startStub(t: Test, options: StubOptions = {}): Promise<Reg
     prefetch: () => undefined,
     findReferrers: async () => [],
     admitTagList: () => undefined,
-    forgetTags: () => undefined,
+    forget: () => undefined,
     reverify: async () => 'open',
     ...options.admission,
   };

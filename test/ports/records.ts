@@ -4,6 +4,7 @@ import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
 import type {
   DueVerdict,
+  GrantKey,
   GrantKind,
   GrantRecord,
   Records,
@@ -45,6 +46,16 @@ function pin(change: Partial<PinRecord> = {}): PinRecord {
   return { repository, tag: 'latest', digest, checkedAt: 2000, since: 1000, ...change };
 }
 
+/** The first of the grants. */
+async function findGrant(
+  records: Records,
+  key: GrantKey,
+  of: 'manifest' | 'blob',
+): Promise<GrantRecord | undefined> {
+  const found = await records.findGrants(key, of, 9);
+  return found[0];
+}
+
 /** Runs the conformance tests; `open` gives fresh, empty records each time. */
 export function recordsConformance(name: string, open: (test: Test) => Promise<Records>): void {
   async function opened(test: Test): Promise<Records> {
@@ -56,7 +67,7 @@ export function recordsConformance(name: string, open: (test: Test) => Promise<R
   t.test(`${name} finds nothing in the beginning`, async (t) => {
     const records = await opened(t);
     t.equal(await records.findVerdict(verdict()), undefined);
-    t.equal(await records.findGrant(grant('blob'), 'blob'), undefined);
+    t.equal(await findGrant(records, grant('blob'), 'blob'), undefined);
     t.equal(await records.findPin(repository, 'latest'), undefined);
   });
 
@@ -123,8 +134,8 @@ export function recordsConformance(name: string, open: (test: Test) => Promise<R
     for (const [kind, found, absent] of cases) {
       const records = await opened(t);
       await records.record({ grants: [grant(kind)] });
-      t.strictSame(await records.findGrant(grant(kind), found), grant(kind));
-      t.equal(await records.findGrant(grant(kind), absent), undefined);
+      t.strictSame(await findGrant(records, grant(kind), found), grant(kind));
+      t.equal(await findGrant(records, grant(kind), absent), undefined);
       await records.close();
     }
   });
@@ -139,7 +150,7 @@ export function recordsConformance(name: string, open: (test: Test) => Promise<R
       { policyKey: 'rule-2' },
     ];
     for (const change of strangers) {
-      t.equal(await records.findGrant(grant('blob', change), 'blob'), undefined);
+      t.equal(await findGrant(records, grant('blob', change), 'blob'), undefined);
     }
   });
 
@@ -155,7 +166,7 @@ export function recordsConformance(name: string, open: (test: Test) => Promise<R
       ]) {
         const records = await opened(t);
         for (const kind of order) await records.record({ grants: [grant(kind)] });
-        t.equal((await records.findGrant(grant(strong), of))?.kind, strong);
+        t.equal((await findGrant(records, grant(strong), of))?.kind, strong);
         await records.close();
       }
     }
@@ -218,6 +229,37 @@ export function recordsConformance(name: string, open: (test: Test) => Promise<R
     t.strictSame(await records.listDue('rule-1', 49, 9), []);
   });
 
+  t.test(`${name} finds every giver of a grant, at most as many as are asked for`, async (t) => {
+    const records = await opened(t);
+    const givers = ['a', 'b', 'c'].map((text) => digestOf(Buffer.from(text)));
+    await records.record({ grants: givers.map((because) => grant('blob', { because })) });
+    await records.record({ grants: [grant('attachment-blob')] });
+    const found = await records.findGrants(grant('blob'), 'blob', 9);
+    t.strictSame(
+      found
+        .slice(0, 3)
+        .map(({ because }) => because)
+        .toSorted(),
+      givers.toSorted(),
+    );
+    t.equal(found.at(-1)?.kind, 'attachment-blob');
+    t.equal((await records.findGrants(grant('blob'), 'blob', 2)).length, 2);
+  });
+
+  t.test(`${name} withdraws what was decided for one tag alone`, async (t) => {
+    const records = await opened(t);
+    for (const tag of [undefined, 'one', 'two'])
+      await records.record({ verdict: verdict({ tag }) });
+    await records.record({ grants: [grant('blob')] });
+    await records.withdraw(verdict({ tag: 'one' }));
+    t.equal(await records.findVerdict(verdict({ tag: 'one' })), undefined);
+    for (const tag of [undefined, 'two']) t.ok(await records.findVerdict(verdict({ tag })));
+    t.ok(await findGrant(records, grant('blob'), 'blob'));
+    await records.withdraw(verdict({ tag: 'two' }));
+    t.equal(await records.findVerdict(verdict()), undefined, 'no tag is left that it is for');
+    t.equal(await findGrant(records, grant('blob'), 'blob'), undefined);
+  });
+
   t.test(`${name} postpones what is due, and nothing else`, async (t) => {
     const records = await opened(t);
     for (const tag of [undefined, 'latest']) {
@@ -257,16 +299,16 @@ export function recordsConformance(name: string, open: (test: Test) => Promise<R
     for (const gone of [verdict(), verdict({ tag: 'latest' }), verdict({ digest: child })]) {
       t.equal(await records.findVerdict(gone), undefined);
     }
-    t.equal(await records.findGrant(grant('manifest', { digest: child }), 'manifest'), undefined);
-    t.equal(await records.findGrant(grant('blob', { digest: layer }), 'blob'), undefined);
-    t.equal(await records.findGrant(grant('attachment-blob'), 'blob'), undefined);
+    t.equal(await findGrant(records, grant('manifest', { digest: child }), 'manifest'), undefined);
+    t.equal(await findGrant(records, grant('blob', { digest: layer }), 'blob'), undefined);
+    t.equal(await findGrant(records, grant('attachment-blob'), 'blob'), undefined);
     t.ok(await records.findVerdict(verdict({ digest: second })));
-    t.match(await records.findGrant(grant('blob', { digest: shared }), 'blob'), {
+    t.match(await findGrant(records, grant('blob', { digest: shared }), 'blob'), {
       because: second,
     });
     for (const scope of scopes.slice(1)) {
       t.ok(await records.findVerdict(verdict(scope)));
-      t.ok(await records.findGrant(grant('blob', { ...scope, digest: layer }), 'blob'));
+      t.ok(await findGrant(records, grant('blob', { ...scope, digest: layer }), 'blob'));
     }
   });
 
@@ -287,7 +329,7 @@ export function recordsConformance(name: string, open: (test: Test) => Promise<R
       records.record({ verdict: verdict(), grants: [grant('manifest'), broken], pin: pin() }),
     );
     t.equal(await records.findVerdict(verdict()), undefined);
-    t.equal(await records.findGrant(grant('manifest'), 'manifest'), undefined);
+    t.equal(await findGrant(records, grant('manifest'), 'manifest'), undefined);
     t.equal(await records.findPin(repository, 'latest'), undefined);
     await records.record({ verdict: verdict(), grants: [grant('manifest')], pin: pin() });
     t.ok(await records.findVerdict(verdict()), 'and goes on working afterwards');

@@ -130,8 +130,14 @@ t.test('a database of before keeps its pins, and each begins a history', async (
   const records = await openSqliteRecords({ file });
   t.teardown(() => records.close());
   t.match(await records.findVerdict(key), { decidedAt: 1000, size: 3 });
-  t.match(await records.findGrant(key, 'blob'), { because: pin.digest, size: 3 });
-  t.match(await records.listDue('rule-1', 1000, 9), [{ digest: pin.digest, dueAt: 1000 }]);
+  t.match(await records.findGrants(key, 'blob', 9), [{ because: pin.digest, size: 3 }]);
+  t.strictSame(await records.listDue('rule-1', 999, 9), []);
+  const day = 86_400_000;
+  t.match(
+    await records.listDue('rule-1', 1000 + day, 9),
+    [{ digest: pin.digest }],
+    'spread over a day',
+  );
   t.strictSame(await records.findPin(repository, 'latest'), pin);
   t.strictSame(await records.findHistory(repository, 'latest'), [
     { digest: pin.digest, firstSeen: pin.since, admittedAt: pin.since, evidence: '' },
