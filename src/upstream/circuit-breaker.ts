@@ -145,7 +145,8 @@ export function breakCircuit(
       return through('blobs', path, blob?.signal, open, isUnderWay);
     },
     close: () => upstream.close(),
-    hasRoom: () => !place.isOpen && upstream.hasRoom?.() !== false,
+    // After a rest whoever asks may be the one who tries: otherwise an upstream without clients would never be tried.
+    hasRoom: () => place.findRest() === undefined && upstream.hasRoom?.() !== false,
     get isOpen() {
       return place.isOpen;
     },
