@@ -9,13 +9,16 @@
  * `scan` must have been scanned within 7 days.
  */
 import t, { type Test } from 'tap';
-import { openMonth } from './month.ts';
+import { openMonth } from '../helpers/month/world.ts';
 
 const month = await openMonth(t);
 const { push, release, retag, remove, sign, unsign, scan, signAsVendor, fail, later } = month;
 const { pull, pullAll, why, order, asked, countAsked, moves, withdrawn, proxy, registry } = month;
 
 const DAY = 86_400_000;
+
+/** Ends what is the matter with upstream. */
+let heal: () => void;
 
 function day(number: number, story: string, tell: (t: Test) => Promise<void>): void {
   void t.test(`day ${number}: ${story}`, async (t) => {
@@ -149,6 +152,12 @@ day(11, 'the nightly builds are deleted', async (t) => {
   t.match(await why('web:nightly'), /the tag is gone upstream/);
   for (const image of ['app@nightly', 'web@nightly']) t.equal(await pullAll(image), '200');
   t.strictSame(moves(), ['app purged: deleted', 'web held: deleted']);
+  // An hour without upstream brings back nothing that was forgotten.
+  heal = fail({ kind: 'status', status: 500 });
+  await later(1);
+  t.equal(await pull('app:nightly'), '503 UNAVAILABLE');
+  t.equal(await pull('web:nightly'), 'nightly, stale, held');
+  heal();
 });
 
 day(12, 'the sale is over, and in the night a signature is lost', async (t) => {
@@ -172,8 +181,6 @@ day(13, 'what lost its signature is out of service before anybody asks', async (
   t.equal(await pull('web:v1'), 'two');
   t.equal(await pullAll('web@two'), '200');
 });
-
-let heal: () => void;
 
 day(14, 'at midnight the upstream goes down', async (t) => {
   for (const tag of ['app:v1', 'web:v1', 'base:v1', 'scan:v1', 'tool:v1']) await pull(tag);
@@ -271,6 +278,23 @@ day(22, "the vendor's certificate is revoked, and there is another", async (t) =
   t.equal(await pullAll('tool@one'), '200');
 });
 
+day(23, 'nothing happens, and the configuration is reloaded as it was', async (t) => {
+  for (const name of ['app', 'web', 'db']) await pull(`${name}:v1`);
+  month.reloadRoots();
+  countAsked();
+  for (const tag of ['app:v1', 'web:v1', 'db:v1']) t.match(await pull(tag), /^(?:one|two|five)$/);
+  t.equal(countAsked(), 0, 'pins and decisions are remembered');
+  for (const name of ['app', 'web']) asked(name);
+  month.looked();
+  await later(24);
+  // Signatures are looked for again, once for each image. Images are not fetched again, nor are tags asked about.
+  t.strictSame(month.looked().toSorted(), [
+    ...['app@five', 'app@four', 'app@nightly', 'app@one', 'app@three', 'app@two'],
+    ...['base@one', 'base@two', 'tool@one', 'web@nightly', 'web@one', 'web@two'],
+  ]);
+  for (const name of ['app', 'web']) t.strictSame(asked(name), []);
+});
+
 day(25, 'the new signature was good until today', async (t) => {
   t.strictSame(withdrawn(), ['tool']);
   t.equal(await pull('tool:v1'), '403 DENIED');
@@ -327,6 +351,8 @@ day(30, 'the month ends', async (t) => {
   t.equal(await pull('app:v1'), 'six');
   t.strictSame(month.saw('db:v1'), [
     'day 1: one',
+    'day 11: one, stale',
+    'day 11: one',
     'day 14: one, stale',
     'day 17: 503 UNAVAILABLE',
     'day 18: one',

@@ -5,90 +5,27 @@
  * round of verifying again, as the program has it, and those who pull all the time do so.
  */
 import type { Test } from 'tap';
-import { digestOf } from '../../src/oci/digest.ts';
-import { OCI_MANIFEST } from '../../src/oci/media-type.ts';
-import { parseRepository } from '../../src/oci/reference.ts';
-import type { TagOrder } from '../../src/store/tag-records.ts';
-import type { FakeRegistry } from '../helpers/fake-registry.ts';
-import type { FaultAction } from '../helpers/fake-registry-reply.ts';
-import { putImage, type PutImage } from '../helpers/image.ts';
-import { told } from '../helpers/lab.ts';
-import {
-  extendedKeyUsage,
-  issueNotationAuthority,
-  issueSigner,
-  keyUsage,
-  PURPOSES,
-  rootOfStores,
-  type Signer as NotationSigner,
-} from '../helpers/notation/certificate.ts';
-import { putNotation } from '../helpers/notation/manifest.ts';
-import { signJws } from '../helpers/notation/signed.ts';
-import { openFakeRegistry } from '../helpers/open-upstream.ts';
-import { startProxy, type Answer, type Proxy, type TestRule } from '../helpers/proxy.ts';
-import { cosign2, createSigner, dsseBundle, putBundle, rootOf } from '../helpers/signer.ts';
-import {
-  DAY,
-  HOUR,
-  lists,
-  makeList,
-  NOW,
-  type Entry,
-} from '../verify/notation/revocation/made-revocation.ts';
+import { digestOf } from '../../../src/oci/digest.ts';
+import { OCI_MANIFEST } from '../../../src/oci/media-type.ts';
+import { parseRepository } from '../../../src/oci/reference.ts';
+import type { TagOrder } from '../../../src/store/tag-records.ts';
+import type { FakeRegistry } from '../fake-registry.ts';
+import type { FaultAction } from '../fake-registry-reply.ts';
+import { putImage, type PutImage } from '../image.ts';
+import { told } from '../lab.ts';
+import { putNotation } from '../notation/manifest.ts';
+import { signJws } from '../notation/signed.ts';
+import { openFakeRegistry } from '../open-upstream.ts';
+import { startProxy, type Answer, type Proxy } from '../proxy.ts';
+import { cosign2, createSigner, dsseBundle, putBundle, rootOf } from '../signer.ts';
+import { DAY, HOUR, NOW } from '../../verify/notation/revocation/made-revocation.ts';
+import { RULES, VULN } from './rules.ts';
+import { openVendor } from './vendor.ts';
 
-/** The longest step: shorter than the time by which rounds are ahead of those who pull. */
+/** The longest step. */
 const STEP = 6 * HOUR;
 /** Midnight of day 1: June 1, 2026. */
 const START = NOW;
-const VULN = 'https://cosign.sigstore.dev/attestation/vuln/v1';
-const SPAN = { notBefore: START - DAY, notAfter: START + 60 * DAY };
-
-const SIGNED = { key: { trustRoot: 'release' } } as const;
-const SCANNED = {
-  attestation: { type: VULN, by: SIGNED, maxAge: 7 * DAY },
-} as const;
-const VENDORS = {
-  notation: { trustRoot: 'vendor', identities: ['x509.subject: C=DE, ST=BY, O=Vendor'] },
-} as const;
-/** Upstream is asked before the answer, so that each pull sees what came of it. */
-const TAGS = { refresh: HOUR, background: 0, maxStale: 3 * DAY } as const;
-
-/** Each is the name of a rule and of the repository for which it is. */
-const RULES: readonly TestRule[] = [
-  { name: 'app', require: SIGNED, tags: TAGS },
-  { name: 'web', require: SIGNED, tags: { ...TAGS, onUnverifiedMove: 'hold', onDelete: 'keep' } },
-  { name: 'base', require: SIGNED, tags: { ...TAGS, cooldown: 72 * HOUR } },
-  { name: 'db', require: SIGNED, tags: TAGS, reverify: 7 * DAY },
-  { name: 'tool', require: VENDORS, tags: TAGS },
-  { name: 'scan', require: SCANNED, tags: TAGS },
-].map((rule) => ({ reverify: DAY, match: [`lab.local/team/${rule.name}`], ...rule }) as TestRule);
-
-/** Who signs Notation's way, with certificates that name a list of what is revoked. */
-function openVendor() {
-  const authority = issueNotationAuthority('root', SPAN);
-  const revoked: Entry[] = [];
-  const issue = (): NotationSigner =>
-    issueSigner({
-      ...SPAN,
-      issuer: authority,
-      extensions: [
-        keyUsage(['digitalSignature']),
-        extendedKeyUsage([PURPOSES.codeSigning]),
-        lists('http://lists.example/'),
-      ],
-    });
-  return {
-    signer: issue(),
-    root: rootOfStores({ ca: [authority] }),
-    listAt: (now: number) =>
-      makeList(authority, { thisUpdate: now - HOUR, nextUpdate: now + DAY, entries: revoked }),
-    /** The key was stolen: it is revoked, and there is another. */
-    revoke(): void {
-      revoked.push({ serial: this.signer.serial, reason: 1 });
-      this.signer = issue();
-    },
-  };
-}
 
 export interface Month {
   readonly registry: FakeRegistry;
@@ -135,6 +72,8 @@ export interface Month {
 
   /** Questions to upstream about tags and images of a repository, since they were last looked at. */
   readonly asked: (repository: string) => readonly string[];
+  /** Images whose signatures were looked for upstream, in the same way. */
+  readonly looked: () => readonly string[];
   /** All questions to upstream, in the same way. */
   readonly countAsked: () => number;
   /** Moves of tags as they are told, in the same way. */
@@ -333,6 +272,11 @@ export async function openMonth(t: Test): Promise<Month> {
       requestsSince(repository)
         .map(({ method, url }) => describe(method, url))
         .filter((line): line is string => line?.includes(` ${repository}`) === true),
+    looked: () =>
+      requestsSince('signatures').flatMap(({ url }) => {
+        const [, name, digest = ''] = /^\/v2\/team\/(\w+)\/referrers\/([\w:]+)/.exec(url) ?? [];
+        return name === undefined ? [] : [`${name}@${names.get(digest) ?? digest}`];
+      }),
     countAsked: () => requestsSince('').length,
     moves() {
       const news = proxy.moves.slice(counted.moves);
