@@ -79,7 +79,7 @@ export const MAX_TAG_HISTORY = 256;
 /** Digests that were seen under one tag and never admitted. */
 export const MAX_SEEN_OF_TAG = 64;
 /** The same for all tags of a repository. */
-export const MAX_SEEN_OF_REPOSITORY = 16_384;
+export const MAX_SEEN_OF_REPOSITORY = 4096;
 
 export interface TagRecords {
   findPin(repository: Repository, tag: string): Promise<PinRecord | undefined>;

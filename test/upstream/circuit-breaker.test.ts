@@ -105,6 +105,28 @@ t.test('after its rest one question tries it, and the others are told without', 
   await breaking.resolve('a', 'v1');
 });
 
+t.test(
+  'after its rest there is room for what nobody waits for, which may be what tries',
+  async (t) => {
+    const opened = open();
+    const { registry, breaking, clock } = opened;
+    registry.script = dead;
+    await fail(t, opened, 3);
+    clock.now += 3_999;
+    t.equal(breaking.hasRoom?.(), false);
+    clock.now += 1;
+    t.equal(breaking.hasRoom?.(), true);
+    await fail(t, opened, 1);
+    t.equal(breaking.hasRoom?.(), false, 'it was in vain');
+    clock.now += 8_000;
+    registry.script = () => undefined;
+    const trial = breaking.resolve('a', 'v1');
+    t.equal(breaking.hasRoom?.(), false, 'somebody tries');
+    await trial;
+    t.equal(breaking.hasRoom?.(), true);
+  },
+);
+
 t.test('who tries in vain makes the rest longer, up to the longest', async (t) => {
   const opened = open();
   const { registry, clock } = opened;
