@@ -53,17 +53,13 @@ export function createAdmission(parts: AdmissionParts): Admission {
   const memory = createMemory(parts);
   const admitSubject: AdmitSubject = (question, digest) => digests.admit(question, digest);
   const held = createHeld(parts, memory, admitSubject);
-  const digests: Digests = once(
-    createDigests({ ...parts, onWithdrawn }, memory, held, admitSubject),
-    memory,
-    parts,
-  );
+  const digests: Digests = once(createDigests(parts, memory, held, admitSubject), memory, parts);
   const tags = createTags(parts, memory, digests);
   const attachments = createAttachments(memory, digests, tags);
   const blobs = createBlobs(parts, memory, held, createExpansion(parts, digests));
   const flights = createSingleFlight<Decision>();
-  /** Counts what outdated decisions under way. */
-  let forgotten = 0;
+  /** As {@link Memory.withdrawals} was when the decisions in memory were looked at last. */
+  let withdrawals = 0;
   const kept = new LRUCache<string, Kept>({
     maxSize: DECISION_MEMORY,
     sizeCalculation: ({ decision }) =>
@@ -71,17 +67,6 @@ export function createAdmission(parts: AdmissionParts): Admission {
       512 * (decision.verdict?.findings.length ?? 0) +
       (decision.outcome === 'admitted' ? decision.bytes.length : decision.message.length),
   });
-
-  function forget(): void {
-    forgotten++;
-    kept.clear();
-    memory.forget();
-  }
-
-  function onWithdrawn(rule: string): void {
-    forget();
-    parts.onWithdrawn?.(rule);
-  }
 
   function ask(reference: Reference): Ask | Refused {
     const { repository } = reference;
@@ -114,6 +99,10 @@ export function createAdmission(parts: AdmissionParts): Admission {
   }
 
   function peek(reference: Reference): Decision | undefined {
+    if (memory.withdrawals !== withdrawals) {
+      withdrawals = memory.withdrawals;
+      kept.clear();
+    }
     const name = formatReference(reference);
     const found = kept.get(name);
     if (found === undefined || !isCurrent(found, parts.clock())) return undefined;
@@ -176,9 +165,9 @@ export function createAdmission(parts: AdmissionParts): Admission {
       if ('outcome' in question) return question;
       const key = formatReference(reference);
       const decision = await flights.run(key, async () => {
-        const before = forgotten;
+        const before = memory.withdrawals;
         const keepUnlessOld = (decided: TagDecision): void => {
-          if (before === forgotten) keep(key, decided, question.rule.tags);
+          if (before === memory.withdrawals) keep(key, decided, question.rule.tags);
         };
         const decided = await decide(reference, question);
         const { outcome } = decided.decision;
@@ -205,7 +194,9 @@ export function createAdmission(parts: AdmissionParts): Admission {
       const question = ask({ repository, tag: 'latest' });
       return 'outcome' in question ? question : undefined;
     },
-    forget,
+    forget: () => {
+      memory.forget();
+    },
     async reverify({ repository, digest, tag }, policyKey) {
       const question = ask(tag === undefined ? { repository, digest } : { repository, tag });
       if ('outcome' in question || question.rule.key !== policyKey) return 'dropped';
