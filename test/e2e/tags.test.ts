@@ -26,6 +26,7 @@ function byPolicy(message: RegExp): RefusalWords {
   return { message, phrase: FORBIDDEN };
 }
 
+const gone: RefusalWords = { message: /manifest.unknown/i, phrase: /: not found/ };
 const NO_WARNING = /^(?!.*(?:held|stale): )/s;
 /** No client but crane prints the message of a 5xx; the others show the status line. */
 const UNREACHABLE = /503 Service Unavailable by countersign: the upstream cannot be asked now/;
@@ -71,6 +72,11 @@ async function moves(t: Test, scene: TagScene): Promise<void> {
     await scene.awaits(repository, first.digest);
     await scene.arrives(t, target, first);
   });
+  await scene.remove(repository, first);
+  await t.test('away', async (t) => {
+    await scene.isRefused(t, target, gone);
+    await scene.arrives(t, { repository, reference: first.digest }, first);
+  });
 }
 
 async function isHeld(t: Test, scene: TagScene): Promise<void> {
@@ -90,7 +96,13 @@ async function isHeld(t: Test, scene: TagScene): Promise<void> {
   });
   const second = await scene.publish(repository, 'second');
   await scene.arrives(t, target, second);
+  await scene.remove(repository, second);
+  await t.test('is held where it was deleted', (t) =>
+    scene.arrives(t, target, second, /held: the tag is gone upstream/),
+  );
   await scene.publishAgain(repository, first);
+  // That it is gone is remembered for some seconds.
+  await scene.awaits(repository, 403);
   await t.test('is refused where it went back', (t) =>
     scene.isRefused(
       t,

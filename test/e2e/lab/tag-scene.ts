@@ -26,7 +26,7 @@ const showWarnings = new Set(['newer skopeo', 'crane']);
 /** Rules by the first part of a repository's name. */
 export const tagRules = {
   followed: '{ refresh: 0s, maxStale: 1h }',
-  held: '{ refresh: 0s, onUnverifiedMove: hold, onRollback: refuse }',
+  held: '{ refresh: 0s, onUnverifiedMove: hold, onRollback: refuse, onDelete: keep }',
   fresh: '{ refresh: 1h }',
   brief: '{ refresh: 0s, maxStale: 1s }',
 } as const;
@@ -38,6 +38,8 @@ export interface TagScene {
   publish(repository: string, name: string, by?: 'cosign2' | 'cosign3' | 'nobody'): Promise<Image>;
   /** Moves the tag to an image that is there already. */
   publishAgain(repository: string, image: Image): Promise<void>;
+  /** Takes an image away, with the tag that means it. */
+  remove(repository: string, image: Image): Promise<void>;
   /** Every client gets it, with this digest, and runs it where it can; those that show warnings show this one. */
   arrives(t: Test, target: Target, image: Image, warning?: RegExp): Promise<void>;
   /** Everybody is refused, in these words or with this reason phrase. */
@@ -82,6 +84,11 @@ export async function openTagScene(t: Test): Promise<TagScene> {
     publish: (repository, name, by = 'cosign2') =>
       publish(registry, signers, { repository, name, by }),
     publishAgain: (repository, image) => pushImage(registry, repository, tag, image),
+    async remove(repository, { digest }) {
+      const url = `http://${registry.host}/v2/${repository}/manifests/${digest}`;
+      const { status } = await fetch(url, { method: 'DELETE' });
+      if (status !== 202) throw new Error(`DELETE ${url}: ${status}`);
+    },
     async arrives(t, target, image, warning) {
       await Promise.all(
         clients.map(async (one) => {
