@@ -12,6 +12,7 @@ import { hasNginx, hasZot } from './servers.ts';
 import { benchSlowClients } from './slow-clients.ts';
 import { benchStampede } from './stampede.ts';
 import { benchAtRest, benchStartUp } from './start-up.ts';
+import { benchUpstreamTrouble } from './upstream-trouble.ts';
 import { benchRanges, benchWarmBlobs } from './warm-blobs.ts';
 import { benchWarmManifests } from './warm-manifests.ts';
 
@@ -24,6 +25,7 @@ const PARTS: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   'large-layer': benchLargeLayer,
   'slow-clients': benchSlowClients,
   'denial-storm': benchDenialStorm,
+  'upstream-trouble': benchUpstreamTrouble,
   'start-up': benchStartUp,
   'at-rest': benchAtRest,
   'first-verification': benchFirstVerification,

@@ -19,7 +19,7 @@ export interface Stage {
   readonly root: string;
   push(tag: string, layers: readonly number[], signed?: boolean): Promise<PushedImage>;
   /** Ours, with an empty cache; everything is asked of `upstream`, the registry unless told. */
-  countersign(options?: ProxyOptions & { readonly upstream?: string }): Promise<BenchProxy>;
+  countersign(options?: CountersignOptions): Promise<BenchProxy>;
   /** nginx over the same images as files, under the same paths. */
   files(images: readonly PushedImage[], tls?: Certificate): Promise<Server>;
   /** Whatever is handed in is stopped at the end, where it was not before. */
@@ -29,6 +29,12 @@ export interface Stage {
   certificate(): Promise<Certificate>;
   /** A path in the folder that nobody has used. */
   place(name: string): string;
+}
+
+interface CountersignOptions extends ProxyOptions {
+  readonly upstream?: string;
+  /** What the rule says of tags, in YAML. */
+  readonly tags?: string;
 }
 
 export const REPOSITORY = 'bench/app';
@@ -92,11 +98,11 @@ async function setStage(folder: string, owned: Set<{ stop(): Promise<void> }>): 
         layers,
         signer: signed ? signer : undefined,
       }),
-    async countersign({ upstream = registry.url, ...options } = {}) {
+    async countersign({ upstream = registry.url, tags = '{ refresh: 1h }', ...options } = {}) {
       const rest = [
         `upstreams: { lab.local: { url: "${upstream}", insecureHttp: true } }`,
         `trustRoots: { bench: { publicKeys: [${key}] } }`,
-        'policies: [{ name: bench, match: "lab.local/**", require: { key: { trustRoot: bench } }, tags: { refresh: 1h } }]',
+        `policies: [{ name: bench, match: "lab.local/**", require: { key: { trustRoot: bench } }, tags: ${tags} }]`,
       ];
       return own(await startProxy(place('countersign'), rest, options));
     },

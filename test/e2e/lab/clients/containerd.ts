@@ -13,6 +13,9 @@ interface Flavour {
   readonly hostsFile: boolean;
 }
 
+/** Attempts to run a container that seems to say nothing. */
+const RUNS = 3;
+
 const older = { containerd: 'containerd', ctr: 'ctr' } as const;
 const newer = { containerd: 'newer containerd', ctr: 'newer ctr' } as const;
 
@@ -92,11 +95,14 @@ async function startContainerd(
       return { ok: true, output, ...(digest === undefined ? {} : { digest }) };
     },
     run: async (target) => {
-      containers += 1;
-      const id = `lab-${containers}`;
-      const group = `${labControlGroup}/${id}`;
-      const { output } = await ctr('run', '--rm', '--cgroup', group, nameOf(target), id);
-      return output;
+      // On a busy machine a container may be gone before ctr has copied what it printed: it says it again.
+      for (let attempt = 1; ; attempt += 1) {
+        containers += 1;
+        const id = `lab-${containers}`;
+        const group = `${labControlGroup}/${id}`;
+        const { output } = await ctr('run', '--rm', '--cgroup', group, nameOf(target), id);
+        if (output !== '' || attempt === RUNS) return output;
+      }
     },
     fresh: async () => {
       await daemon.stop();
