@@ -8,6 +8,8 @@ export const VERIFICATION_DEADLINE = 20_000;
 export const REFUSAL_MEMORY = 5_000;
 /** Milliseconds for which a tag answers from memory while upstream is being asked about it. */
 export const ASKING_MEMORY = 1_000;
+/** Milliseconds that a client waits for a word of the upstream while there is a last answer to give. */
+export const PATIENCE = 2_000;
 /** Milliseconds between attempts to reach an upstream whose tags are served stale. */
 export const STALE_MEMORY = 10_000;
 /** Seconds that a client should wait when nothing can be decided and the upstream named no time. */

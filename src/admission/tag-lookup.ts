@@ -48,6 +48,8 @@ export interface TagQuestion {
 export interface TagLookup {
   /** Asks upstream, joining whoever asks already. */
   lookUp(question: TagQuestion): Promise<TagDecision>;
+  /** Whether upstream has said what the tag means in the look that is under way. */
+  isAnswered(question: TagQuestion): boolean;
 }
 
 /** A move under judgement. */
@@ -66,6 +68,7 @@ export function createTagLookup(
   digests: Digests,
 ): TagLookup {
   const flights = createSingleFlight<TagDecision>();
+  const answered = new Set<string>();
 
   async function askUpstream(question: TagQuestion): Promise<TagDecision> {
     const { ask, tag, judge, watched, old, order } = question;
@@ -85,6 +88,7 @@ export function createTagLookup(
       }
     }
     const resolved = await resolve(ask, tag);
+    answered.add(keyOf(question));
     if ('failure' in resolved) return withoutAnswer({ ...question, pin, now }, resolved.failure);
     if (order?.ask === true) await memory.asked({ repository, tag });
     const { digest } = resolved;
@@ -255,11 +259,19 @@ export function createTagLookup(
 
   return {
     lookUp: (question) => {
-      const { ask, judge } = question;
-      const key = `${judge === undefined ? 'image' : 'attached'} ${formatReference(ask.reference)}`;
-      return flights.run(key, () => askUpstream(question));
+      const key = keyOf(question);
+      return flights.run(key, () =>
+        askUpstream(question).finally(() => {
+          answered.delete(key);
+        }),
+      );
     },
+    isAnswered: (question) => answered.has(keyOf(question)),
   };
+}
+
+function keyOf({ ask, judge }: TagQuestion): string {
+  return `${judge === undefined ? 'image' : 'attached'} ${formatReference(ask.reference)}`;
 }
 
 /** Nothing is older than a bound that there is not: of an upstream that is never asked, whatever the clock says. */

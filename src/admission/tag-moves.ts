@@ -160,7 +160,8 @@ export function refuseStale(
 
 /** A frozen tag whose digest is not admitted: there is nothing else that it may mean. */
 export function refuseFrozen(refused: Refused): Refused {
-  const message = `${refused.message} The tag is frozen at this digest: see countersign pins.`;
+  const end = refused.message.endsWith('.') ? '' : '.';
+  const message = `${refused.message}${end} The tag is frozen at this digest: see countersign pins.`;
   return { ...refused, message };
 }
 

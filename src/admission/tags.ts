@@ -1,9 +1,10 @@
 /** A tag: a human's word, resolved to a digest once, pinned when that digest is admitted, asked about again in time. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Digest } from '../oci/digest.ts';
 import type { TagRule } from '../policy/tag-rule.ts';
 import type { PinRecord, TagOrder } from '../store/tag-records.ts';
 import { parseAttachmentTag } from './attachment.ts';
-import { ASKING_MEMORY } from './bounds.ts';
+import { ASKING_MEMORY, PATIENCE, STALE_MEMORY } from './bounds.ts';
 import type { Digests } from './digests.ts';
 import type { Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
@@ -13,6 +14,7 @@ import {
   isOver,
   type JudgeResolved,
   type TagDecision,
+  type TagQuestion,
 } from './tag-lookup.ts';
 import { createTagMemory } from './tag-memory.ts';
 import { describeWithheld, refuseFrozen, withWarning } from './tag-moves.ts';
@@ -39,7 +41,7 @@ export function createTags(parts: AdmissionParts, memory: Memory, digests: Diges
     const byRule = watched && rule.tags.freeze && rule.mode === 'enforce';
     const frozen = order?.frozen === true || byRule;
     const state = frozen ? 'fresh' : stateOf(pin, order, rule.tags, now);
-    if (state === 'old') return lookup.lookUp(question);
+    if (state === 'old') return lookUpPatiently(question, pin);
     const found = await digests.admit(ask, pin.digest, { asImage: judge === undefined });
     if (found.outcome === 'refused') {
       // Unless it is frozen, what the tag means today may pass: the rules changed since.
@@ -51,6 +53,31 @@ export function createTags(parts: AdmissionParts, memory: Memory, digests: Diges
     if (state === 'fresh') return { decision, until: fresh };
     const until = Math.min(now + ASKING_MEMORY, fresh + rule.tags.background);
     return { decision, until, later: lookup.lookUp(question) };
+  }
+
+  /** Who has a last answer to give does not let clients wait long for an upstream that is silent. */
+  async function lookUpPatiently(question: TagQuestion, pin: PinRecord): Promise<TagDecision> {
+    const { ask, judge, order } = question;
+    const found = lookup.lookUp(question);
+    const isStandIn = pin.withheld?.refused !== true && order?.ask !== true;
+    if (!isStandIn || ageOf(pin, parts.clock()) >= ask.rule.tags.maxStale) return found;
+    const late = new AbortController();
+    const inTime = await Promise.race([
+      found.finally(() => {
+        late.abort();
+      }),
+      sleep(PATIENCE, undefined, { signal: late.signal }).catch(() => found),
+    ]);
+    // What it said may take its time to be verified.
+    if (inTime !== undefined || lookup.isAnswered(question)) return inTime ?? found;
+    const decision = await digests.admit(ask, pin.digest, { asImage: judge === undefined });
+    if (decision.outcome === 'refused') return found;
+    const told = withWarning(decision, describeWithheld(pin.withheld));
+    return {
+      decision: withWarning(told, 'stale: the upstream is silent so far'),
+      until: Math.min(parts.clock() + STALE_MEMORY, pin.checkedAt + ask.rule.tags.maxStale),
+      later: found,
+    };
   }
 
   /** An operator chose the digest; whether it is served is decided as for any other. */

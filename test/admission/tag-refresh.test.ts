@@ -102,3 +102,46 @@ t.test('a thousand pulls cost one HEAD a refresh, and one GET of each new manife
     t.equal(await digest(lab), images.at(-1)?.digest, 'and moves are followed');
   }
 });
+
+t.test(
+  'a client waits two seconds for a word of the upstream, and as long as it takes for the rest',
+  async (t) => {
+    const lab = await pinned(t, 2 * refresh);
+    const two = lab.signed('two', { tag: 'v1' });
+    const silent = Promise.withResolvers<undefined>();
+    const heal = lab.registry.fault(HEADS, { kind: 'wait', until: silent.promise });
+    const answers = await Promise.all([1, 2, 3].map(() => lab.get('manifests/v1')));
+    for (const { headers } of answers) {
+      t.equal(headers['docker-content-digest'], lab.one.digest);
+      t.match(headers['warning'], /stale: the upstream is silent so far/);
+    }
+    t.equal(lab.registry.asked(HEADS).length, 1);
+    silent.resolve(undefined);
+    heal();
+    t.ok(await eventually(async () => (await digest(lab)) === two.digest), 'what it says counts');
+
+    lab.proxy.now += 2 * refresh;
+    const three = lab.signed('three', { tag: 'v1' });
+    const slow = Promise.withResolvers<undefined>();
+    lab.registry.fault(/\.sig/, { kind: 'wait', until: slow.promise });
+    const waiting = digest(lab);
+    setTimeout(() => {
+      slow.resolve(undefined);
+    }, 2_500);
+    t.equal(await waiting, three.digest, 'verifying may take longer');
+  },
+);
+
+t.test('nobody stands in for a tag that was refused while its upstream is silent', async (t) => {
+  const lab = await pinned(t, 2 * refresh);
+  lab.image('evil', { tag: 'v1' });
+  t.equal(told(await lab.get('manifests/v1')), '403 DENIED');
+  lab.proxy.now += 10_000;
+  const silent = Promise.withResolvers<undefined>();
+  lab.registry.fault(HEADS, { kind: 'wait', until: silent.promise });
+  const waiting = lab.get('manifests/v1');
+  setTimeout(() => {
+    silent.resolve(undefined);
+  }, 2_500);
+  t.equal(told(await waiting), '403 DENIED');
+});
