@@ -21,7 +21,7 @@ import { createMemory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
 import { ruleFor } from './offline.ts';
 import { createPrefetch } from './prefetch.ts';
-import type { Reverifying } from './reverification.ts';
+import type { Reverifier } from './reverification.ts';
 import { refuseRejected, refuseUnknownUpstream, refuseWithoutRule } from './refusal.ts';
 import { withSignaturesAt } from './signature-place.ts';
 import { once } from './once.ts';
@@ -45,7 +45,7 @@ export interface Admission {
   /** Forgets what is in memory: somebody else wrote to the records. */
   forget(): void;
   /** Verifies again what was decided under the rule of that key; what is denied now is withdrawn. */
-  readonly reverify: Reverifying['reverify'];
+  readonly reverify: Reverifier['reverify'];
 }
 
 /** One admission serves one set of rules and trust roots; another set is another admission. */

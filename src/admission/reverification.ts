@@ -8,13 +8,13 @@ import type { DueVerdict, PolicyKey, Records, VerdictKey } from '../store/record
 export type Reverified = 'admitted' | 'withdrawn' | 'open' | 'dropped';
 
 /** What decides; see `Admission`. */
-export interface Reverifying {
+export interface Reverifier {
   reverify(verdict: Omit<VerdictKey, 'policyKey'>, policyKey: PolicyKey): Promise<Reverified>;
 }
 
 export interface ReverificationParts {
   readonly policy: Policy;
-  readonly admission: Reverifying;
+  readonly admission: Reverifier;
   readonly records: Pick<Records, 'listDue' | 'postpone'>;
   readonly blobs: Pick<BlobStore, 'stat'>;
   /** Milliseconds since the epoch. */

@@ -1,22 +1,8 @@
 /** A certificate's subject, attribute by attribute (RFC 5280 §4.1.2.4), for comparison with what a rule names. */
+import { attributeType } from '../../policy/distinguished-name.ts';
 import type { NotationSubject, SubjectAttribute } from '../../policy/notation-facts.ts';
 import { membersOf, readDer, requireTag, sequence, TAG, type Der } from '../../trust/der.ts';
 import { parseOid } from '../../trust/der-values.ts';
-
-/** Short names: RFC 4514 §3, and those that Notation's trust policies use besides. */
-const SHORT_NAMES: ReadonlyMap<string, string> = new Map([
-  ['2.5.4.3', 'CN'],
-  ['2.5.4.5', 'SERIALNUMBER'],
-  ['2.5.4.6', 'C'],
-  ['2.5.4.7', 'L'],
-  ['2.5.4.8', 'ST'],
-  ['2.5.4.9', 'STREET'],
-  ['2.5.4.10', 'O'],
-  ['2.5.4.11', 'OU'],
-  ['2.5.4.17', 'POSTALCODE'],
-  ['0.9.2342.19200300.100.1.1', 'UID'],
-  ['0.9.2342.19200300.100.1.25', 'DC'],
-]);
 
 /** Tags of strings that are ASCII or nearly so: NumericString, PrintableString, TeletexString, IA5String. */
 const LATIN: ReadonlySet<number> = new Set([0x12, 0x13, 0x14, 0x16]);
@@ -40,7 +26,7 @@ function readAttribute(attribute: Der): SubjectAttribute {
   fields.end();
   if (value === undefined)
     throw new SyntaxError('expected an attribute of the subject to be whole');
-  return { type: SHORT_NAMES.get(oid) ?? oid, value: textOf(value) };
+  return { type: attributeType(oid), value: textOf(value) };
 }
 
 function textOf({ tag, content, raw }: Der): string {

@@ -22,7 +22,8 @@ t.test('names the attributes that have names, in the order of the certificate', 
     ['2.5.4.3', 'CN'],
     ['0.9.2342.19200300.100.1.25', 'DC'],
     ['0.9.2342.19200300.100.1.1', 'UID'],
-    ['1.2.840.113549.1.9.1', '1.2.840.113549.1.9.1'],
+    ['1.2.840.113549.1.9.1', 'EMAILADDRESS'],
+    ['1.2.3.4', '1.2.3.4'],
   ];
   t.strictSame(
     readSubject(nameOf(...names.map(([oid], at) => [oid, `value ${at}`] as const))),
