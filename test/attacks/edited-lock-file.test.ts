@@ -8,6 +8,7 @@
 import t from 'tap';
 import { pins } from '../../src/cli/pins.ts';
 import type { PinsDesk } from '../../src/cli/pins-desk.ts';
+import { parseRepository } from '../../src/oci/reference.ts';
 import { openLab, TEAM, told, type Lab } from '../helpers/lab.ts';
 
 /** The commands, on the records of a proxy that runs. */
@@ -58,12 +59,18 @@ t.test(
       const answer = await get('manifests/v1');
       t.equal(told(answer), '403 DENIED');
       t.match(answer.error?.message, evil.digest);
-      t.match(answer.error?.message, /unsigned/);
+      t.match(answer.error?.message, /unsigned.*The tag is frozen at this digest/);
       t.equal((await head('manifests/v1')).status, 403);
       proxy.now += 60_000;
     }
     t.equal(told(await get(`blobs/${evil.config}`)), '403 DENIED');
     t.equal(told(await get(`manifests/${evil.digest}`)), '403 DENIED');
+    const repository = parseRepository('lab.local', TEAM);
+    const known = [
+      await proxy.records.findPin(repository, 'v1'),
+      ...(await proxy.records.findHistory(repository, 'v1')),
+    ];
+    t.strictSame(new Set(known.map((one) => one?.digest)), new Set([good.digest]), 'no pin of it');
   },
 );
 
