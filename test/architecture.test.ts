@@ -22,6 +22,7 @@ const ROOMS: Rooms = {
   admission: { rooms: ['oci', 'policy', 'trust', 'verify'], types: ['upstream', 'store'] },
   upstream: { rooms: ['oci'] },
   store: { rooms: ['oci'] },
+  layout: { rooms: ['oci', 'upstream'] },
   config: { rooms: ['oci'] },
   observe: { rooms: ['oci'] },
   http: { rooms: ['oci', 'policy', 'admission'], types: ['store'] },
