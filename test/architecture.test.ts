@@ -8,7 +8,17 @@ import { findViolations, readSource, type Rooms } from './helpers/architecture.t
 const PURE = ['node:crypto'];
 
 const CORE = ['oci', 'policy', 'trust', 'verify', 'admission'];
-const PARTS = [...CORE, 'upstream', 'store', 'http', 'admin', 'config', 'observe'];
+const PARTS = [
+  ...CORE,
+  'upstream',
+  'store',
+  'layout',
+  'carry',
+  'http',
+  'admin',
+  'config',
+  'observe',
+];
 
 /** Who may import whom; what is not here is forbidden. */
 const ROOMS: Rooms = {
@@ -23,6 +33,7 @@ const ROOMS: Rooms = {
   upstream: { rooms: ['oci'] },
   store: { rooms: ['oci'] },
   layout: { rooms: ['oci', 'upstream'] },
+  carry: { rooms: [...CORE, 'layout'], types: ['upstream', 'store'] },
   config: { rooms: ['oci'] },
   observe: { rooms: ['oci'] },
   http: { rooms: ['oci', 'policy', 'admission'], types: ['store'] },

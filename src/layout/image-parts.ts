@@ -55,7 +55,10 @@ export async function findParts(layout: Layout, image: Descriptor): Promise<Imag
       const named = [manifest.config, ...manifest.layers];
       const missing = named.find(({ digest }) => !layout.blobs.has(digest));
       if (missing !== undefined) return missing.digest;
-      for (const content of named) contents.set(content.digest, content);
+      for (const content of named) {
+        requireSize(layout, content, one.digest);
+        contents.set(content.digest, content);
+      }
     }
     manifests.set(one.digest, one);
     return undefined;
@@ -91,6 +94,31 @@ export async function readManifest(layout: Layout, descriptor: Descriptor): Prom
     if (!(error instanceof SyntaxError)) throw error;
     throw new LayoutError('edited', `the manifest ${digest}: ${error.message}`, error);
   }
+}
+
+/** A manifest that lies about a size would never be served whole. */
+function requireSize(layout: Layout, { digest, size }: Descriptor, because: Digest): void {
+  const actual = layout.blobs.get(digest);
+  if (actual === size) return;
+  throw new LayoutError(
+    'edited',
+    `expected ${digest} to have ${size} bytes, as ${because} says, got ${actual ?? 0}`,
+  );
+}
+
+/** As a list of referrers describes it: distribution-spec "Listing Referrers". */
+export function describeReferrer(descriptor: Descriptor, manifest: Manifest): Descriptor {
+  const { digest, size, mediaType } = descriptor;
+  const config = manifest.kind === 'image' ? manifest.config.mediaType : undefined;
+  const artifactType = manifest.artifactType ?? config;
+  const { annotations } = manifest;
+  return {
+    digest,
+    size,
+    mediaType,
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(annotations === undefined ? {} : { annotations }),
+  };
 }
 
 /** Whether it is an image manifest's type, or an index's. */

@@ -12,7 +12,7 @@ import {
 import { subjectOfTag, type ContainedAttachment, type Contents } from './contents.ts';
 import { CONTAINERD_NAME, RECORD_TYPE, REF_NAME, REPOSITORY } from './export-record.ts';
 import { findFullReference } from './full-name.ts';
-import { isManifestType, readManifest } from './image-parts.ts';
+import { describeReferrer, isManifestType, readManifest } from './image-parts.ts';
 import { LayoutError } from './layout-error.ts';
 import type { Layout } from './layout.ts';
 
@@ -144,26 +144,11 @@ async function own(
         attachments.set(key, {
           repository,
           subject: subject.digest,
-          descriptor: typed(descriptor, manifest),
+          descriptor: describeReferrer(descriptor, manifest),
         });
         belongs(digest, repository);
       }
     }
   }
   return [...attachments.values()];
-}
-
-/** As a list of referrers describes it: distribution-spec "Listing Referrers". */
-function typed(descriptor: Descriptor, manifest: Manifest): Descriptor {
-  const { digest, size, mediaType } = descriptor;
-  const config = manifest.kind === 'image' ? manifest.config.mediaType : undefined;
-  const artifactType = manifest.artifactType ?? config;
-  const { annotations } = manifest;
-  return {
-    digest,
-    size,
-    mediaType,
-    ...(artifactType === undefined ? {} : { artifactType }),
-    ...(annotations === undefined ? {} : { annotations }),
-  };
 }
