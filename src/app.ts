@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { createAdmission } from './admission/admission.ts';
 import type { AdmissionParts } from './admission/parts.ts';
 import type { ReverificationParts } from './admission/reverification.ts';
+import { startAdopting } from './app/adopting.ts';
 import { readKeep, readRules } from './app/rules.ts';
 import { run, type Running } from './app/running.ts';
 import { openRevocation } from './app/revocation.ts';
@@ -104,8 +105,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     await closeStore();
     throw error;
   });
+  const adopting = startAdopting({ blobs, records, logger });
   const watch = watchRecords(records, () => {
     running.current().admission.forget();
+    adopting.look();
   });
   /** Upstreams of earlier configurations whose last requests may still be under way. */
   const retired: RegistryUpstream[] = [];
@@ -135,6 +138,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     async close() {
       await server.close();
       watch.close();
+      await adopting.close();
       await reloading;
       await running.retire();
       await Promise.all(
