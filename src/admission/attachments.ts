@@ -94,7 +94,9 @@ export function createAttachments(
     const decision = await digests.admit(ask, subject);
     if (decision.outcome === 'refused') return isUndetermined(decision.code) ? decision : [];
     const own = await local.list(ask.repository, subject);
-    const listed = ask.upstream.isOffline === true ? [] : await listUpstream(ask, subject);
+    // Where nobody may be asked, what was imported with an image is all there is to say of it.
+    const isAll = ask.upstream.isOffline === true && own.length > 0;
+    const listed = isAll ? [] : await listUpstream(ask, subject);
     if ('outcome' in listed) return listed;
     const others = listed.filter(({ digest }) => own.every((known) => known.digest !== digest));
     return [...own, ...others];
