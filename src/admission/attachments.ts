@@ -95,8 +95,11 @@ export function createAttachments(
     const decision = await digests.admit(ask, subject);
     if (decision.outcome === 'refused') return isUndetermined(decision.code) ? decision : [];
     const attached = await local.list(ask.repository, subject);
+    // What was found under a tag where it came from is found under it here too, and is no referrer.
     const own = attached.filter(({ annotations }) => annotations?.[FOUND_UNDER_TAG] === undefined);
-    const listed = ask.upstream.isOffline === true ? [] : await listUpstream(ask, subject);
+    // Where nobody may be asked, what was imported with an image is all there is to say of it.
+    const isAll = ask.upstream.isOffline === true && attached.length > 0;
+    const listed = isAll ? [] : await listUpstream(ask, subject);
     if ('outcome' in listed) return listed;
     const others = listed.filter(({ digest }) => own.every((known) => known.digest !== digest));
     return [...own, ...others];

@@ -9,22 +9,18 @@ export interface Adopting {
 }
 
 export function startAdopting(parts: AdoptionParts): Adopting {
-  let looking: Promise<void> | undefined;
-  let again = false;
+  let looking: Promise<unknown> = Promise.resolve();
+  /** Whether a look that has not begun is ahead: it sees what was written before it. */
+  let isAhead = false;
   let closed = false;
 
-  async function run(): Promise<void> {
-    do {
-      again = false;
-      await adoptImported(parts);
-    } while (again && !closed);
-    looking = undefined;
-  }
-
   const look = (): void => {
-    if (closed) return;
-    again = true;
-    looking ??= run();
+    if (isAhead || closed) return;
+    isAhead = true;
+    looking = looking.then(() => {
+      isAhead = false;
+      return closed ? undefined : adoptImported(parts);
+    });
   };
   look();
   return {

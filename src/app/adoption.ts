@@ -46,9 +46,7 @@ async function adopt(
   // Imported again it comes back; nothing is served of it until then.
   if (bytes === undefined) return;
   const found = await link(digest, 0);
-  const name = formatReference(
-    tag === undefined ? { repository, digest } : { repository, tag },
-  );
+  const name = formatReference(tag === undefined ? { repository, digest } : { repository, tag });
   blobs.pulled({ digest, bytes, name, members: () => found });
   for (const subject of [digest, ...found]) await attach(repository, digest, subject);
 
@@ -56,9 +54,11 @@ async function adopt(
   async function link(manifest: Digest, depth: number): Promise<readonly Digest[]> {
     const parsed = await readManifest(manifest, blobs);
     if (parsed === undefined || depth > MAX_DEPTH) return [];
-    const members =
-      parsed.kind === 'index' ? parsed.manifests : [parsed.config, ...parsed.layers];
-    blobs.link(manifest, members.map((member) => member.digest));
+    const members = parsed.kind === 'index' ? parsed.manifests : [parsed.config, ...parsed.layers];
+    blobs.link(
+      manifest,
+      members.map((member) => member.digest),
+    );
     for (const member of members) {
       await book(member.digest);
       if (parsed.kind === 'index') await link(member.digest, depth + 1);

@@ -32,9 +32,10 @@ export async function describeFiles(
   for (const file of record.files) {
     const { path, size } = file;
     const found = new Set(fingerprintsIn(await readFile(layout, file), basename(path)));
-    const fingerprints = [...found].map(
-      (fingerprint): CarriedKey => ({ fingerprint, knownAs: known.get(fingerprint) ?? [] }),
-    );
+    const fingerprints = [...found].map((fingerprint): CarriedKey => ({
+      fingerprint,
+      knownAs: known.get(fingerprint) ?? [],
+    }));
     described.push({ path, size, fingerprints });
   }
   return described;
@@ -142,8 +143,7 @@ function ofAuthorities(authorities: SigstoreAuthorities): readonly string[] {
 function fingerprintsIn(bytes: Buffer, label: string): readonly string[] {
   const readers = [
     () => parsePublicKeys(bytes.toString(), label).map(({ fingerprint }) => fingerprint),
-    () =>
-      parseCertificates(bytes.toString(), label).map(({ fingerprint }) => fingerprint),
+    () => parseCertificates(bytes.toString(), label).map(({ fingerprint }) => fingerprint),
     () => ofAuthorities(parseTrustedRoot(bytes)),
   ];
   for (const read of readers) {

@@ -33,6 +33,7 @@ export function trialRecords({ known, own, remembers }: TrialParts): Records {
     removePin: (key) => own.removePin(key),
     giveOrders: (orders) => own.giveOrders(orders),
     listTags: () => known.listTags(),
+    listPinned: (...asked) => known.listPinned(...asked),
     version: () => own.version(),
     close: () => own.close(),
   };

@@ -1,7 +1,7 @@
 /** `countersign import BUNDLE`: decides about everything in it by this side's own rules, and serves what is admitted. */
 import { parseArgs } from 'node:util';
 import { plainText } from '../admission/plain-text.ts';
-import { parseReference, parseRepository } from '../oci/reference.ts';
+import { parseReference } from '../oci/reference.ts';
 import { LayoutError } from '../layout/layout-error.ts';
 import type { Naming } from '../layout/listed-contents.ts';
 import { StoreError } from '../store/store-error.ts';
@@ -96,15 +96,15 @@ async function work(
 }
 
 /** `REGISTRY/REPOSITORY`, to which tags of the layout belong, or the name of the one image in it. */
-function parseNaming(text: string, { defaultRegistry, isRegistry }: ImportDesk): Naming {
+function parseNaming(text: string, desk: ImportDesk): Naming {
   const last = text.slice(text.lastIndexOf('/') + 1);
   const reference = parseReference(text, {
-    registry: defaultRegistry,
-    isRegistry: (name) => isRegistry(name),
+    registry: desk.defaultRegistry,
+    isRegistry: (name) => desk.isRegistry(name),
   });
   const { repository } = reference;
   const isWhole = last.includes(':') || text.includes('@');
-  return isWhole ? { repository, reference } : { repository: parseRepository(repository.registry, repository.path) };
+  return isWhole ? { repository, reference } : { repository };
 }
 
 /** The exit code of what can be expected to go wrong; undefined for anything else. */
