@@ -150,7 +150,7 @@ export function entriesOf(made: MadeExport, seal?: Signer): Map<string, Buffer> 
     return { digest, size: bytes.length };
   };
   const listed = [...made.blobs].map(([digest, bytes]) => ({ digest, size: bytes.length }));
-  const files = made.record.files.map(({ mediaType: _mediaType, ...file }) => file);
+  const files = made.record.files.map(({ path, digest, size }) => ({ path, digest, size }));
   const layer = put(json({ blobs: listed, ...made.record, files }));
   const config = { mediaType: OCI_EMPTY, ...put(Buffer.from('{}')) };
   const record = put(

@@ -60,8 +60,11 @@ export interface Imported {
 
 export interface Served {
   /** GET in {@link TEAM} of `lab.local`. */
-  get(what: string, path?: string): Promise<{ status: number; body: Buffer; text: string }>;
-  close(): Promise<void>;
+  readonly get: (
+    what: string,
+    path?: string,
+  ) => Promise<{ status: number; body: Buffer; text: string }>;
+  readonly close: () => Promise<void>;
 }
 
 export interface ConfigChanges {
