@@ -88,7 +88,7 @@ interface EntryHeader {
 }
 
 function readHeader(block: Buffer, position: number, pax: Pax | undefined): EntryHeader {
-  const header = new Header(block, 0, pax);
+  const header = decode(block, position, pax);
   if (!header.cksumValid) {
     throw new LayoutError(
       position === 0 ? 'not-a-layout' : 'hostile',
@@ -104,6 +104,16 @@ function readHeader(block: Buffer, position: number, pax: Pax | undefined): Entr
   // Of a folder the library says 0, whatever is written there: readers differ about what follows.
   const written = type === 'Directory' ? sizeField(block) + (pax?.size ?? 0) : size;
   return { type, name, size: written };
+}
+
+/** @throws {LayoutError} where the library cannot make a number of what stands for one. */
+function decode(block: Buffer, position: number, pax: Pax | undefined): Header {
+  try {
+    return new Header(block, 0, pax);
+  } catch (error) {
+    const message = `the header at byte ${position} of the tar cannot be read`;
+    throw new LayoutError('hostile', message, error);
+  }
 }
 
 /** The size as it stands in the header, in octal digits. */
