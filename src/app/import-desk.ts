@@ -19,6 +19,7 @@ import { LayoutError } from '../layout/layout-error.ts';
 import { findContents } from '../layout/listed-contents.ts';
 import { openLayoutFiles } from '../layout/open-files.ts';
 import type { BlobStore } from '../store/blob-store.ts';
+import type { DiskIo } from '../store/disk-io.ts';
 import { openDiskBlobStoreBeside } from '../store/disk-blob-store.ts';
 import type { Records } from '../store/records.ts';
 import { openSqliteRecords } from '../store/sqlite-records.ts';
@@ -38,14 +39,14 @@ export interface ImportDeskOptions {
   readonly input: AsyncIterable<Buffer>;
   /** Milliseconds since the epoch. */
   readonly clock?: () => number;
-  /** Laid over what decides and brings; tests end the process in the middle of it. */
-  readonly onBlob?: () => void;
+  /** Replaced in tests, to make the disk fail, or the process end. */
+  readonly io?: DiskIo;
 }
 
 /** @throws {SyntaxError} for rules that cannot be used. */
 export async function openImportDesk(
   config: Config,
-  { logger, input, clock = Date.now, onBlob }: ImportDeskOptions,
+  { logger, input, clock = Date.now, io }: ImportDeskOptions,
 ): Promise<ImportDesk> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-import-'));
   const trustRoots = await readTrustRoots(config, folder, logger);
@@ -89,7 +90,7 @@ export async function openImportDesk(
     async import(given, { dryRun, onProgress }) {
       requireSeal(given);
       // Who writes has the work folder alone; who only looks takes nothing from anybody.
-      const blobs = await openDiskBlobStoreBeside({ path });
+      const blobs = await openDiskBlobStoreBeside({ path, ...(io && { io }) });
       try {
         const known = await openSqliteRecords({ file: join(path, 'records.sqlite') });
         try {
@@ -154,7 +155,6 @@ export async function openImportDesk(
           onBlob(bytes, isNew) {
             if (isNew) done += bytes;
             onProgress('imported', done, total);
-            onBlob?.();
           },
         },
         contents,
