@@ -1,13 +1,14 @@
 /** Keys in AWS KMS, named as cosign names them: `awskms:///alias/NAME`, `awskms://ENDPOINT/KEY`. */
 import { createHash, createPublicKey } from 'node:crypto';
-import type { KMSClient, SigningAlgorithmSpec } from '@aws-sdk/client-kms';
+import type { KMSClient, KMSClientConfig, SigningAlgorithmSpec } from '@aws-sdk/client-kms';
 import type { SignatureAlgorithm } from '../trust/signature-algorithm.ts';
 import type { SigningEnvironment } from './environment.ts';
 import { parseOwnKey, type SigningPlace } from './signer.ts';
 import { SigningError, type SigningErrorCode } from './signing-error.ts';
 
 const SCHEME = 'awskms://';
-const NAME = /^awskms:\/\/([a-z0-9.-]+(?::[0-9]{1,5})?)?\/(.+)$/;
+// A host without a dot or a port is a slash forgotten: awskms://alias/x.
+const NAME = /^awskms:\/\/([a-z0-9-]+(?:(?:\.[a-z0-9-]+)+(?::[0-9]{1,5})?|:[0-9]{1,5}))?\/(.+)$/;
 const KEY =
   /^(?:arn:aws[a-z-]*:kms:([a-z0-9-]+):[0-9]{12}:(?:key\/[\w-]+|alias\/[\w/-]+)|alias\/[\w/-]+|[\w-]+)$/;
 const MAX_NAME = 400;
@@ -27,7 +28,8 @@ export function isKmsKey(name: string): boolean {
  * @throws {SigningError} when there is none, or it is none to sign with.
  */
 export async function openKmsKey(name: string, { env }: SigningEnvironment): Promise<SigningPlace> {
-  const { endpoint, key, region } = parseName(name);
+  const parsed = parseName(name);
+  const { key } = parsed;
   if ((env['AWS_TLS_INSECURE_SKIP_VERIFY'] ?? '') !== '') {
     throw new SigningError(
       'unreachable',
@@ -39,8 +41,8 @@ export async function openKmsKey(name: string, { env }: SigningEnvironment): Pro
   const client = new KMSClient({
     maxAttempts: MAX_ATTEMPTS,
     requestHandler: TIMEOUT,
-    ...(region === undefined ? {} : { region }),
-    ...(endpoint === undefined ? {} : { endpoint: `https://${endpoint}` }),
+    ...placeOf(parsed, env),
+    ...credentialsIn(env),
   });
   try {
     const found = await ask(name, () => client.send(new GetPublicKeyCommand({ KeyId: key })));
@@ -65,6 +67,34 @@ export async function openKmsKey(name: string, { env }: SigningEnvironment): Pro
     client.destroy();
     throw error;
   }
+}
+
+type Env = SigningEnvironment['env'];
+
+/** Where to ask; what neither the name nor a variable says, the SDK looks for in its files. */
+function placeOf({ endpoint, region }: KeyName, env: Env): KMSClientConfig {
+  const variable = (env['AWS_ENDPOINT_URL_KMS'] ?? '') || (env['AWS_ENDPOINT_URL'] ?? '');
+  const url = endpoint === undefined ? variable : `https://${endpoint}`;
+  // The second is read by everybody's SDK but that for JavaScript.
+  const where = region ?? ((env['AWS_REGION'] ?? '') || (env['AWS_DEFAULT_REGION'] ?? ''));
+  return {
+    ...(url === '' ? {} : { endpoint: url }),
+    ...(where === '' ? {} : { region: where }),
+  };
+}
+
+/** Variables come first, as in every AWS tool; where there are none, the SDK goes through profiles, SSO and roles. */
+function credentialsIn(env: Env): KMSClientConfig {
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env;
+  const sessionToken = env['AWS_SESSION_TOKEN'] ?? '';
+  if (!accessKeyId || !secretAccessKey || env['AWS_PROFILE']) return {};
+  return {
+    credentials: {
+      accessKeyId,
+      secretAccessKey,
+      ...(sessionToken === '' ? {} : { sessionToken }),
+    },
+  };
 }
 
 // eslint-disable-next-line @typescript-eslint/require-await -- the port is for those who need time to end
