@@ -40,9 +40,11 @@ export interface SignedContent {
 
 /** The artifact of a signature. */
 export interface SignedArtifact {
-  readonly manifest: SignedContent;
+  readonly manifest: SignedContent & { readonly annotations: Readonly<Record<string, string>> };
   /** Config and layer of the manifest. */
   readonly blobs: readonly SignedContent[];
+  /** Milliseconds since the epoch. */
+  readonly approvedAt: number;
 }
 
 /**
@@ -94,6 +96,11 @@ export async function signDigest(
   const bundle = await makeBundle(signer, Buffer.from(JSON.stringify(statement)));
   const config = content(EMPTY_TYPE, EMPTY);
   const layer = content(BUNDLE_TYPE, Buffer.from(JSON.stringify(bundle)));
+  const annotations = {
+    'dev.sigstore.bundle.content': 'dsse-envelope',
+    'dev.sigstore.bundle.predicateType': COSIGN_SIGN_PREDICATE,
+    'org.opencontainers.image.created': timeText(now),
+  };
   const manifest = {
     schemaVersion: 2,
     mediaType: MANIFEST_TYPE,
@@ -101,15 +108,12 @@ export async function signDigest(
     config: describe(config),
     layers: [describe(layer)],
     subject: { mediaType, digest, size },
-    annotations: {
-      'dev.sigstore.bundle.content': 'dsse-envelope',
-      'dev.sigstore.bundle.predicateType': COSIGN_SIGN_PREDICATE,
-      'org.opencontainers.image.created': timeText(now),
-    },
+    annotations,
   };
   return {
-    manifest: content(MANIFEST_TYPE, Buffer.from(JSON.stringify(manifest))),
+    manifest: { ...content(MANIFEST_TYPE, Buffer.from(JSON.stringify(manifest))), annotations },
     blobs: [config, layer],
+    approvedAt: now,
   };
 }
 
