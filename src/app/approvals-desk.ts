@@ -19,7 +19,12 @@ import { connectUpstreams } from './upstreams.ts';
 /** Bytes of a manifest, as for pulls. */
 const MAX_MANIFEST = 4 * 1024 * 1024;
 
-export function openApprovalsDesk(config: Config, logger: Logger): ApprovalsDesk {
+/** @param now milliseconds since the epoch. */
+export function openApprovalsDesk(
+  config: Config,
+  logger: Logger,
+  now: () => number = Date.now,
+): ApprovalsDesk {
   const { path } = config.cache;
   const upstreams = connectUpstreams(config, logger);
   let opened: Promise<Records> | undefined;
@@ -59,7 +64,7 @@ export function openApprovalsDesk(config: Config, logger: Logger): ApprovalsDesk
     },
     meaningOf: (repository, fingerprint) => meaningOf(config, repository, fingerprint),
     awaitNotice: async () => awaitNotice((await records('write')).local, path),
-    now: Date.now,
+    now,
     async close() {
       await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));
       // Where it could not be opened, somebody was told.

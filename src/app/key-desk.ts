@@ -6,10 +6,10 @@ import { openTerminal } from './terminal.ts';
 
 export function openKeyDesk(env: NodeJS.ProcessEnv): KeyDesk {
   const terminal = openTerminal({ input: process.stdin, output: process.stderr });
-  const { askPassword, confirm } = terminal;
+  const askPassword = (label: string): Promise<string | undefined> => terminal.askPassword(label);
   return {
     openSigner: (name) => openSigner(name, { env, readFile: readWhole, askPassword }),
-    confirm,
+    confirm: (question) => terminal.confirm(question),
   };
 }
 
