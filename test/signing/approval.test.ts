@@ -81,10 +81,7 @@ t.test('an approval has the form of what cosign 3 attaches', async (t) => {
   });
 });
 
-const verifyArtifact = (
-  { blobs }: SignedArtifact,
-  roots: Parameters<typeof rootOf>[1][] = [],
-) => {
+const verifyArtifact = ({ blobs }: SignedArtifact, roots: Parameters<typeof rootOf>[1][] = []) => {
   const content = blobs[1]?.bytes ?? Buffer.alloc(0);
   return check(content, [rootOf('ours', ...roots)]);
 };
