@@ -61,9 +61,9 @@ export function createDigests(
     }
     const { verdict, decidedAt } = known;
     const now = parts.clock();
-    const stands = holds(verdict, now, parts.exceptions) && !memory.isWithdrawn(key);
-    const usable = stands && !(asImage && verdict.attached === true);
     const { rule } = ask;
+    const stands = holds(verdict, rule, now, parts.exceptions) && !memory.isWithdrawn(key);
+    const usable = stands && !(asImage && verdict.attached === true);
     if (usable && !again && !isDue(decidedAt, rule, now)) {
       return fromRecord(ask, recorded, verdict, decidedAt + rule.reverify);
     }

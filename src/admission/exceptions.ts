@@ -13,8 +13,11 @@ export interface Exceptions {
   find(rule: Pick<Rule, 'name'>, digest: Digest): Exception | undefined;
   /** The one that did, and is over. */
   findOver(rule: Pick<Rule, 'name'>, digest: Digest): Exception | undefined;
-  /** Whether what a verdict rests on is in force word for word; so it is where it rests on none. */
-  covers(verdict: Pick<Verdict, 'exception'>): boolean;
+  /**
+   * Whether what a verdict rests on is in force word for word, and under this very rule: the verdict may have been found
+   * under another of the same content. So it is where it rests on none.
+   */
+  covers(rule: Pick<Rule, 'name'>, verdict: Pick<Verdict, 'exception'>): boolean;
 }
 
 /** @param clock milliseconds since the epoch. What was over once stays over, though the clock be set back. */
@@ -35,10 +38,10 @@ export function openExceptions(list: readonly Exception[], clock: () => number):
   return {
     find: (rule, digest) => look(rule, digest, false),
     findOver: (rule, digest) => look(rule, digest, true),
-    covers({ exception }) {
+    covers(rule, { exception }) {
       if (exception === undefined) return true;
-      const { rule, digest, reason, expires } = exception;
-      const now = look({ name: rule }, digest, false);
+      const { digest, reason, expires } = exception;
+      const now = look(rule, digest, false);
       return now?.reason === reason && now.expires === expires;
     },
   };

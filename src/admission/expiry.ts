@@ -9,11 +9,12 @@ import type { Ask } from './parts.ts';
 /** Whether a verdict still holds: some rest on a certificate, on the age of a statement, on the clock, or on an exception. */
 export function holds(
   verdict: Pick<Verdict, 'until' | 'exception'>,
+  rule: Pick<Rule, 'name'>,
   now: number,
   exceptions: Exceptions = NO_EXCEPTIONS,
 ): boolean {
   const { until } = verdict;
-  return (until === undefined || now < until) && exceptions.covers(verdict);
+  return (until === undefined || now < until) && exceptions.covers(rule, verdict);
 }
 
 /** Whether a decision is to be made anew before it answers again. A clock that was set back makes none young. */

@@ -108,7 +108,7 @@ export function createHeld(
       return memory.withdrawals === withdrawals ? 'holds' : 'fallen';
     }
     const { verdict, decidedAt } = known;
-    const stands = holds(verdict, since, parts.exceptions) && !memory.isWithdrawn(giver);
+    const stands = holds(verdict, rule, since, parts.exceptions) && !memory.isWithdrawn(giver);
     if (stands && !isDue(decidedAt, rule, since)) {
       const until = Math.min(verdict.until ?? Number.POSITIVE_INFINITY, decidedAt + rule.reverify);
       fresh.set(nameOf(granted), { since, until, withdrawals });
