@@ -35,7 +35,7 @@ export interface Ruling {
   readonly tag: string | undefined;
   /** It was admitted before: where it is denied now, that is taken back. */
   readonly again: boolean;
-  /** Signatures that were good before still stand in where they cannot be looked at, so no exception need do so. */
+  /** What was decided before still stands in where signatures cannot be looked at, so no exception need do so. */
   readonly standing: boolean;
 }
 

@@ -13,7 +13,6 @@ import { knownIn, type AdmitSubject, type Held } from './held.ts';
 import type { Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
 import { refuse, refuseManifest } from './refusal.ts';
-import { withWarning } from './tag-moves.ts';
 import { refuseForUpstream } from './trouble.ts';
 
 /** A manifest that is at hand already, so that nobody fetches it twice. */
@@ -70,7 +69,7 @@ export function createDigests(
     const end = decidedAt + rule.reverify + rule.tags.maxStale;
     const decision = await decide(ask, digest, options, {
       again: verdict.attached !== true,
-      standing: usable && now < end && verdict.exception === undefined,
+      standing: usable && now < end,
     });
     if (decision.outcome === 'admitted' || !usable || again) return decision;
     return now < end && isOpen(decision.code)
@@ -88,7 +87,9 @@ export function createDigests(
     const decision = await fromRecord(ask, recorded, verdict, due);
     if (decision.outcome === 'refused') return refusal;
     const warning = `stale: it could not be verified again: ${refusal.reasons.join('; ')}`;
-    return withWarning(decision, warning);
+    // An exception is told first: the words of an outage are many.
+    const { warning: first } = decision;
+    return { ...decision, warning: first === undefined ? warning : `${first}; ${warning}` };
   }
 
   /** Decides anew where something was withdrawn meanwhile that it rests on. */

@@ -1,11 +1,11 @@
 /** Exceptions in force: what is admitted for a time although its signatures do not do, and what that rests on. */
+import type { Logger } from 'pino';
 import type { Digest } from '../oci/digest.ts';
-import { formatRepository } from '../oci/reference.ts';
+import { formatRepository, type Repository } from '../oci/reference.ts';
 import { describeException, describeOver, type Exception } from '../policy/exception.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { Verdict } from '../policy/verdict.ts';
 import { UNDETERMINED_EXCEPTION } from './bounds.ts';
-import type { AdmissionParts, Ask } from './parts.ts';
 
 /** Those of one configuration. */
 export interface Exceptions {
@@ -51,22 +51,27 @@ export function openExceptions(list: readonly Exception[], clock: () => number):
 export const NO_EXCEPTIONS: Exceptions = openExceptions([], () => 0);
 
 /** A decision in which an exception may be needed. */
-export interface Exceptable extends Pick<Ask, 'repository' | 'rule'> {
+export interface Exceptable {
+  readonly repository: Repository;
+  readonly rule: Pick<Rule, 'name'>;
   readonly digest: Digest;
   readonly tag: string | undefined;
-  /** Signatures that were good before still stand in where they cannot be looked at, so no exception need do so. */
+  /** What was decided before still stands in where signatures cannot be looked at, so no exception need do so. */
   readonly standing: boolean;
+}
+
+interface ExceptionParts {
+  readonly exceptions?: Exceptions;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  readonly logger: Pick<Logger, 'warn'>;
 }
 
 /** The verdict of signatures, or the one that an exception puts in its place. That is told each time. */
 export function orExcepted(
   { repository, rule, digest, tag, standing }: Exceptable,
   verdict: Verdict,
-  {
-    exceptions = NO_EXCEPTIONS,
-    clock,
-    logger,
-  }: Pick<AdmissionParts, 'exceptions' | 'clock' | 'logger'>,
+  { exceptions = NO_EXCEPTIONS, clock, logger }: ExceptionParts,
 ): Verdict {
   const { outcome } = verdict;
   if (outcome === 'admitted' || (outcome === 'undetermined' && standing)) return verdict;

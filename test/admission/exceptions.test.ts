@@ -133,7 +133,9 @@ t.test('what is attached is served, and ends with the exception', async (t) => {
   const bundle = cosign3(registry, TEAM, app, stranger);
   const sig = `manifests/${app.digest.replace(':', '-')}.sig`;
   except(lab, [exceptionFor(app.digest)]);
-  const what = ['manifests/v1', sig, `manifests/${bundle}`];
+  await get(sig);
+  const signature = `manifests/${(await get(sig)).headers['docker-content-digest']?.toString() ?? ''}`;
+  const what = ['manifests/v1', sig, signature, `manifests/${bundle}`];
   proxy.now = EXPIRES - 1;
   for (const each of what) {
     const answer = await get(each);
@@ -141,10 +143,11 @@ t.test('what is attached is served, and ends with the exception', async (t) => {
     t.match(answer.headers['warning'], /^299 - "exception until/, each);
   }
   proxy.now = EXPIRES;
-  t.strictSame(
-    [told(await get(sig)), told(await get(`manifests/${bundle}`)), told(await get('manifests/v1'))],
-    ['404 MANIFEST_UNKNOWN', '403 DENIED', '403 DENIED'],
-  );
+  const after: string[] = [];
+  for (const each of [signature, sig, `manifests/${bundle}`, 'manifests/v1']) {
+    after.push(told(await get(each)));
+  }
+  t.strictSame(after, ['403 DENIED', '404 MANIFEST_UNKNOWN', '403 DENIED', '403 DENIED']);
 });
 
 t.test('where nobody can look, it answers for a minute and they look again', async (t) => {
@@ -176,6 +179,21 @@ t.test('signatures that were good stand in while nobody can look', async (t) => 
   proxy.now += HOUR;
   t.match((await get(`manifests/${digest}`)).headers['warning'], /^299 - "exception until/);
   t.match(proxy.pulls.at(-1), { outcome: 'excepted', signers: [] });
+});
+
+t.test('so does what was excepted before, which goes on saying so', async (t) => {
+  const rule = { reverify: HOUR, tags: { maxStale: HOUR } };
+  const { registry, proxy, image, get } = await openLab(t, { rule: { ...SIGNED, ...rule } });
+  const { digest } = image('app');
+  except({ proxy }, [exceptionFor(digest)], rule);
+  await get(`manifests/${digest}`);
+  registry.fault(/./, { kind: 'status', status: 503 });
+  proxy.now += HOUR;
+  t.match(
+    (await get(`manifests/${digest}`)).headers['warning'],
+    /^299 - "exception until .* would be refused: unsigned.*; stale: it could not be verified/,
+  );
+  t.match(proxy.pulls.at(-1), { outcome: 'excepted' });
 });
 
 t.test('a signature that is taken away is no matter while there is an exception', async (t) => {
