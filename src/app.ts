@@ -1,4 +1,5 @@
 /** The one composition root: from a configuration to a running proxy, or to a verifier without one. */
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import { openExceptions } from './admission/exceptions.ts';
 import type { AdmissionParts } from './admission/parts.ts';
 import type { ReverificationParts } from './admission/reverification.ts';
 import { readKeep, readRules } from './app/rules.ts';
+import { createCachedUpstream } from './app/cached-upstream.ts';
 import { run, type Running } from './app/running.ts';
 import { openRevocation } from './app/revocation.ts';
 import { readKnownTrustRoots } from './app/known-trust-roots.ts';
@@ -145,7 +147,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   };
 }
 
-/** What `countersign verify` decides with: the same rules and checks, no cache, every signature looked at. */
+/**
+ * What `countersign verify` decides with: the same rules and checks, every signature looked at, and no cache, but for what
+ * nobody may be asked for.
+ */
 export async function openVerifier(
   config: Config,
   logger: Logger,
@@ -159,11 +164,18 @@ export async function openVerifier(
   const rules = readRules(config, trustRoots);
   const blobs = await openDiskBlobStore({ path });
   const records = await openSqliteRecords({ file: ':memory:' });
+  const own = await openOwnRecords(config.cache.path);
   const connected = connectUpstreams(config, logger);
   const revocation = openRevocation(config);
   const seen = new Map<Digest, FetchedManifest>();
   const upstreams = new Map<string, Upstream>(
-    [...connected].map(([name, upstream]) => [name, rememberManifests(upstream, seen)]),
+    [...connected].map(([name, upstream]) => {
+      const isCached = upstream.isOffline === true && own !== undefined;
+      const from = isCached
+        ? createCachedUpstream(upstream, { records: own, path: config.cache.path })
+        : upstream;
+      return [name, rememberManifests(from, seen)];
+    }),
   );
   const admission = createAdmission({
     ...rules,
@@ -172,6 +184,7 @@ export async function openVerifier(
     upstreams,
     blobs,
     records,
+    ...(own && { local: own.local }),
     clock: Date.now,
     logger,
     exhaustive: true,
@@ -194,6 +207,7 @@ export async function openVerifier(
       await revocation.close();
       await blobs.close();
       await records.close();
+      await own?.close();
       await rm(path, { recursive: true, force: true });
     },
   };
@@ -228,6 +242,12 @@ type StoreOptions = Pick<AdmissionParts, 'clock'> &
 function locatorFor({ listen }: Config): ((digest: Digest) => string) | undefined {
   const prefix = listen.accelRedirect;
   return prefix === undefined ? undefined : (digest) => `${prefix}${blobName(digest)}`;
+}
+
+/** Approvals are the operator's word, not the cache's: who decides without the cache heeds them too. */
+async function openOwnRecords(path: string): Promise<Records | undefined> {
+  const file = join(path, 'records.sqlite');
+  return existsSync(file) ? openSqliteRecords({ file }) : undefined;
 }
 
 async function openStore(

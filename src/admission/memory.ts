@@ -40,6 +40,11 @@ export interface Memory {
   findUnwritten(key: VerdictKey): VerdictRecord | undefined;
   /** Somebody else wrote to the records, or withdrew something. */
   forget(): void;
+  /**
+   * How often the operator attached, approved or revoked something; where that is more than before, what is remembered is
+   * forgotten.
+   */
+  announced(): Promise<number>;
 }
 
 /** Withdrawals that could not be written. */
@@ -48,7 +53,7 @@ const MAX_UNWRITTEN = 10_000;
 const MAX_UNWRITTEN_VERDICTS = 16 * 1024 * 1024;
 
 export function createMemory(
-  parts: Pick<AdmissionParts, 'blobs' | 'images' | 'records' | 'logger'>,
+  parts: Pick<AdmissionParts, 'blobs' | 'images' | 'records' | 'local' | 'logger'>,
 ): Memory {
   const grants = new LRUCache<string, GrantRecord>(atMost(GRANT_MEMORY));
   const unwritten = new LRUCache<string, true>(atMost(MAX_UNWRITTEN));
@@ -57,6 +62,7 @@ export function createMemory(
     sizeCalculation: ({ verdict }) => 1024 + verdict.length,
   });
   let withdrawals = 0;
+  let announced: number | undefined;
 
   function forget(): void {
     withdrawals++;
@@ -132,6 +138,12 @@ export function createMemory(
     findUnwritten: (key) => verdicts.get(verdictKeyOf(key)),
     isWithdrawn: (key) => unwritten.size > 0 && unwritten.has(keyOf(key, 'manifest')),
     forget,
+    async announced() {
+      const number = await (parts.local ?? parts.records.local).announced();
+      if (announced !== undefined && announced !== number) forget();
+      announced = number;
+      return number;
+    },
   };
 }
 
