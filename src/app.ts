@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { createAdmission } from './admission/admission.ts';
+import { openExceptions } from './admission/exceptions.ts';
 import type { AdmissionParts } from './admission/parts.ts';
 import type { ReverificationParts } from './admission/reverification.ts';
 import { startAdopting } from './app/adopting.ts';
@@ -183,6 +184,7 @@ export async function openVerifier(
   const admission = createAdmission({
     ...rules,
     policy: withoutHistory(rules.policy),
+    exceptions: openExceptions(config.exceptions, Date.now),
     upstreams,
     blobs,
     records,
