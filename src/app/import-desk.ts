@@ -9,6 +9,7 @@ import { openExceptions } from '../admission/exceptions.ts';
 import type { AdmissionParts } from '../admission/parts.ts';
 import { importLayout } from '../carry/import-layout.ts';
 import { importPolicy } from '../carry/import-policy.ts';
+import { withKept } from '../carry/kept-upstream.ts';
 import { findBrokenSeal } from '../carry/seal.ts';
 import { trialBlobs } from '../carry/trial-blobs.ts';
 import { trialRecords } from '../carry/trial-records.ts';
@@ -152,7 +153,7 @@ export async function openImportDesk(
     const revocation = openRevocation(config);
     const own = await openSqliteRecords({ file: ':memory:' });
     const upstreams = new Map(
-      [...names].map((name) => [name, layoutUpstream(name, layout, contents)]),
+      [...names].map((name) => [name, withKept(layoutUpstream(name, layout, contents), blobs)]),
     );
     const shared = {
       ...{ policy: importPolicy(rules.policy), trustRoots, upstreams, clock, logger },
