@@ -112,9 +112,11 @@ export function kms(signer: Signer) {
     }
     const { Message, MessageType, SigningAlgorithm } = body;
     const bytes = Buffer.from(String(Message), 'base64');
+    const bits = /_(\d{3})$/.exec(String(SigningAlgorithm))?.[1];
+    const hash = SigningAlgorithm === 'ED25519_SHA_512' ? null : `sha${bits ?? ''}`;
     const signature =
       MessageType === 'RAW'
-        ? sign(null, bytes, signer.privateKey)
+        ? sign(hash, bytes, signer.privateKey)
         : signHash(signer.privateKey, bytes);
     return {
       status: 200,
