@@ -43,6 +43,15 @@ export interface Admission {
   findReferrers(repository: Repository, subject: Digest): Promise<readonly Descriptor[] | Refused>;
   /** Whether the repository's tags may be listed: a rule covers it and does not reject it. */
   admitTagList(repository: Repository): Refused | undefined;
+  /**
+   * The tags of a repository whose upstream nobody may ask, as far as they are pinned here, those after one; undefined
+   * where the upstream may be asked, or no tag is pinned.
+   */
+  listPinned(
+    repository: Repository,
+    after: string,
+    limit: number,
+  ): Promise<readonly string[] | undefined>;
   /** Forgets what is in memory: somebody else wrote to the records. */
   forget(): void;
   /** Verifies again what was decided under the rule of that key; what is denied now is withdrawn. */
@@ -111,7 +120,12 @@ export function createAdmission(parts: AdmissionParts): Admission {
     }
     const name = formatReference(reference);
     const found = kept.get(name);
-    if (found === undefined || !isCurrent(found, parts.clock())) return undefined;
+    if (found === undefined) return undefined;
+    if (!isCurrent(found, parts.clock())) {
+      // What ended once does not begin again when the clock is set back.
+      kept.delete(name);
+      return undefined;
+    }
     tell(name, found.decision);
     return found.decision;
   }
@@ -199,6 +213,12 @@ export function createAdmission(parts: AdmissionParts): Admission {
       // A tag list names a repository; any reference in it asks the same rule.
       const question = ask({ repository, tag: 'latest' });
       return 'outcome' in question ? question : undefined;
+    },
+    async listPinned(repository, after, limit) {
+      if (parts.upstreams.get(repository.registry)?.isOffline !== true) return undefined;
+      const found = await parts.records.listPinned(repository, after, limit);
+      const isEmpty = found.length === 0 && after === '';
+      return isEmpty ? undefined : found;
     },
     forget: () => {
       memory.forget();

@@ -210,6 +210,10 @@ class SqliteRecords implements Records {
     return this.#attempt(() => this.#tags.listTags());
   }
 
+  listPinned(repository: Repository, after: string, limit: number): Promise<readonly string[]> {
+    return this.#attempt(() => this.#tags.listPinned(repository, after, limit));
+  }
+
   version(): Promise<number> {
     return this.#attempt(() => this.#tags.version());
   }
