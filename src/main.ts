@@ -1,16 +1,20 @@
 #!/usr/bin/env node
 /** The process: arguments, signals, exit codes. */
 import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { openVerifier } from './app.ts';
+import { openCarryDesk } from './app/carry-desk.ts';
 import { readPolicyKeys } from './app/policy-keys.ts';
 import { openPinsDesk } from './app/pins-desk.ts';
 import { inspectRules, readKeep } from './app/rules.ts';
 import { cacheGc, cacheScrub, cacheStats, SCRUB_RATE } from './cli/cache.ts';
 import { configCheck } from './cli/config-check.ts';
 import { EXIT, type CommandIo, type ExitCode } from './cli/io.ts';
+import { mirror, type CarryContext } from './cli/mirror.ts';
 import { pins } from './cli/pins.ts';
 import { verify } from './cli/verify.ts';
 import { verifyBundle } from './cli/verify-bundle.ts';
@@ -29,6 +33,10 @@ const USAGE = `countersign: a pull-through registry proxy that serves only what 
   countersign verify-bundle --bundle FILE (--key FILE | --certificate-identity ID --certificate-oidc-issuer URL)
       [--trusted-root FILE] [--verify-at TIME] FILE_OR_sha256:DIGEST
                                              decide about one Sigstore bundle; exit code 0 valid, 1 not, 2 usage
+  countersign mirror REF_OR_LIST… [--platform OS/ARCH]… [--jobs N] [--json] [--config FILE]
+                                             fetch and verify images ahead of time, * in a tag stands for any characters;
+                                             a LIST is a file, of lines or YAML; exit code 1 if any was refused, 3 if any
+                                             could not be had, 130 when interrupted
   countersign config check FILE              name every mistake in a configuration
   countersign pins list [--json] | show REF [--json]
                                              what tags mean here, and since when
@@ -66,6 +74,7 @@ function load(file: string): Config {
 async function run(args: readonly string[]): Promise<ExitCode | undefined> {
   // It has options of its own, in any order: a protocol that other people's test suites speak.
   if (args[0] === 'verify-bundle') return verifyBundle(args.slice(1), io);
+  if (args[0] === 'mirror') return mirror(args.slice(1), carryContext());
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -113,6 +122,29 @@ async function run(args: readonly string[]): Promise<ExitCode | undefined> {
         command === undefined ? 'expected a command' : `unknown command ${JSON.stringify(command)}`,
       );
   }
+}
+
+/** What the commands that carry images need of this process. */
+function carryContext(): CarryContext {
+  const interrupted = new AbortController();
+  // The second time it ends at once: it is as safe as a kill.
+  process.once('SIGINT', () => {
+    interrupted.abort();
+  });
+  const { signal } = interrupted;
+  const { stderr } = process;
+  return {
+    openDesk: (file = DEFAULT_CONFIG) =>
+      openCarryDesk(load(file), pino({ level: 'silent' }), signal),
+    terminal: {
+      isTty: stderr.isTTY,
+      columns: () => stderr.columns,
+      rows: () => stderr.rows,
+      write: (text) => void stderr.write(text),
+    },
+    readFile: (file) => (file === '-' ? text(process.stdin) : readFile(file, 'utf8')),
+    ...{ signal, io },
+  };
 }
 
 function expectArguments(rest: readonly string[], count: number): readonly string[] {

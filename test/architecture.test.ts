@@ -8,7 +8,8 @@ import { findViolations, readSource, type Rooms } from './helpers/architecture.t
 const PURE = ['node:crypto'];
 
 const CORE = ['oci', 'policy', 'trust', 'verify', 'admission'];
-const PARTS = [...CORE, 'upstream', 'store', 'http', 'admin', 'config', 'observe'];
+const CARRIED = ['layout', 'carry'];
+const PARTS = [...CORE, 'upstream', 'store', 'http', 'admin', 'config', 'observe', ...CARRIED];
 
 /** Who may import whom; what is not here is forbidden. */
 const ROOMS: Rooms = {
@@ -26,6 +27,9 @@ const ROOMS: Rooms = {
   observe: { rooms: ['oci'] },
   http: { rooms: ['oci', 'policy', 'admission'], types: ['store'] },
   admin: { rooms: ['oci'] },
+  layout: { rooms: ['oci'], types: ['upstream'] },
+  // A client of the proxy: what it has to know of registries the rooms that ask them know already.
+  carry: { rooms: ['oci', 'policy', 'admission', 'upstream', 'layout'] },
   // The commands say what they need as types; the composition makes it, and knows no command.
   app: { rooms: PARTS, types: ['cli'] },
   serve: { rooms: [...PARTS, 'app'] },
