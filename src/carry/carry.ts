@@ -64,8 +64,8 @@ export interface CarriedList {
 
 /** Blobs that arrive for one image at a time. */
 const PER_IMAGE = 3;
-/** How often, and in milliseconds for how long each time, it is waited for a blob that is being written. */
-const SETTLED = 50;
+/** How often in all, and in milliseconds for how long each time, it is waited for blobs that are being written. */
+const SETTLED = 600;
 const SETTLE = 100;
 
 export async function carry(wanted: readonly Wanted[], parts: CarryParts): Promise<CarriedList> {
@@ -89,7 +89,8 @@ export async function carry(wanted: readonly Wanted[], parts: CarryParts): Promi
     watch.ended(result.row);
   });
   const done = list.flatMap((image) => results.get(image) ?? []);
-  if (!isOver()) await forEachOf(done, jobs, (result) => confirm(result, parts));
+  const moments = { left: SETTLED };
+  if (!isOver()) await forEachOf(done, jobs, (result) => confirm(result, parts, moments));
   return {
     rows: [...done.map(({ row }) => row), ...unresolved],
     images: done.flatMap(({ image }) => image ?? []),
@@ -103,7 +104,11 @@ interface Result {
 }
 
 /** What was fetched may not have been kept, or may have made room for what came after it. */
-async function confirm(result: Result, { client, settle = pause }: CarryParts): Promise<void> {
+async function confirm(
+  result: Result,
+  { client, settle = pause }: CarryParts,
+  moments: { left: number },
+): Promise<void> {
   const { row, image } = result;
   if (image === undefined) return;
   const { repository } = image.wanted.reference;
@@ -112,7 +117,7 @@ async function confirm(result: Result, { client, settle = pause }: CarryParts): 
   for (const blob of blobs.values()) {
     let answer = await client.isKept(repository, blob);
     // Its last byte is sent when it is proven, a moment before it has its name.
-    for (let times = 0; answer.outcome === 'got' && !answer.value && times < SETTLED; times++) {
+    while (answer.outcome === 'got' && !answer.value && moments.left-- > 0) {
       await settle();
       answer = await client.isKept(repository, blob);
     }

@@ -2,6 +2,7 @@
 import { formatWanted, parsePlatform, parseWanted, type Wanted } from '../carry/wanted.ts';
 import { parseConfigDocument, type ConfigDocument } from '../config/document.ts';
 import { ConfigError, type NodePath, type Problem } from '../config/problem.ts';
+import { inOrder } from '../config/source.ts';
 import { isJsonObject } from '../oci/json.ts';
 import type { ReferenceDefaults } from '../oci/reference.ts';
 
@@ -163,6 +164,6 @@ function complete(
   problems: readonly Problem[],
   file: string,
 ): readonly Wanted[] {
-  if (problems.length > 0) throw new ConfigError(file, problems.slice(0, MAX_TOLD));
+  if (problems.length > 0) throw new ConfigError(file, inOrder(problems).slice(0, MAX_TOLD));
   return found;
 }

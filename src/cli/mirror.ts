@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { plainText } from '../admission/plain-text.ts';
-import { carry, type CarriedList } from '../carry/carry.ts';
+import { carry, type CarriedList, type CarryParts } from '../carry/carry.ts';
 import { parsePlatform, type Wanted } from '../carry/wanted.ts';
 import type { CarryDesk, Terminal } from './carry-desk.ts';
 import { exitCodeOf, printList } from './carry-table.ts';
@@ -19,6 +19,8 @@ export interface CarryContext {
   readonly readFile: (file: string) => Promise<string>;
   /** Aborted when somebody wants it to end. */
   readonly signal: AbortSignal;
+  /** Waits a moment for what is being written; replaced in tests. */
+  readonly settle?: CarryParts['settle'];
   readonly io: CommandIo;
 }
 
@@ -113,7 +115,7 @@ export async function carryAll(
   wanted: readonly Wanted[],
   options: { readonly jobs: number; readonly withOthers: boolean },
   desk: CarryDesk,
-  { terminal, signal }: CarryContext,
+  { terminal, signal, settle }: CarryContext,
 ): Promise<CarriedList> {
   const { client } = await desk.connect();
   const progress = createProgress(terminal);
@@ -121,7 +123,8 @@ export async function carryAll(
     progress.tick();
   }, TICK).unref();
   try {
-    return await carry(wanted, { ...options, client, watch: progress, signal });
+    const settling = settle === undefined ? {} : { settle };
+    return await carry(wanted, { ...options, ...settling, client, watch: progress, signal });
   } finally {
     clearInterval(timer);
     progress.end();
