@@ -1,4 +1,5 @@
 /** The one composition root: from a configuration to a running proxy, or to a verifier without one. */
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -158,6 +159,7 @@ export async function openVerifier(
   const rules = readRules(config, trustRoots);
   const blobs = await openDiskBlobStore({ path });
   const records = await openSqliteRecords({ file: ':memory:' });
+  const own = await openOwnRecords(config.cache.path);
   const connected = connectUpstreams(config, logger);
   const revocation = openRevocation(config);
   const seen = new Map<Digest, FetchedManifest>();
@@ -170,6 +172,7 @@ export async function openVerifier(
     upstreams,
     blobs,
     records,
+    ...(own && { local: own.local }),
     clock: Date.now,
     logger,
     exhaustive: true,
@@ -192,6 +195,7 @@ export async function openVerifier(
       await revocation.close();
       await blobs.close();
       await records.close();
+      await own?.close();
       await rm(path, { recursive: true, force: true });
     },
   };
@@ -226,6 +230,12 @@ type StoreOptions = Pick<AdmissionParts, 'clock'> &
 function locatorFor({ listen }: Config): ((digest: Digest) => string) | undefined {
   const prefix = listen.accelRedirect;
   return prefix === undefined ? undefined : (digest) => `${prefix}${blobName(digest)}`;
+}
+
+/** Approvals are the operator's word, not the cache's: who decides without the cache heeds them too. */
+async function openOwnRecords(path: string): Promise<Records | undefined> {
+  const file = join(path, 'records.sqlite');
+  return existsSync(file) ? openSqliteRecords({ file }) : undefined;
 }
 
 async function openStore(

@@ -17,6 +17,7 @@ import { expiryOf } from './expiry.ts';
 import { createExpansion } from './expansion.ts';
 import { membersOf } from './graph.ts';
 import { createHeld, type AdmitSubject } from './held.ts';
+import { createLocal, withLocal } from './local.ts';
 import { createMemory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
 import { ruleFor } from './offline.ts';
@@ -42,6 +43,15 @@ export interface Admission {
   findReferrers(repository: Repository, subject: Digest): Promise<readonly Descriptor[] | Refused>;
   /** Whether the repository's tags may be listed: a rule covers it and does not reject it. */
   admitTagList(repository: Repository): Refused | undefined;
+  /**
+   * The tags of a repository whose upstream nobody may ask, as far as they are pinned here, those after one; undefined
+   * where the upstream may be asked, or no tag is pinned.
+   */
+  listPinned(
+    repository: Repository,
+    after: string,
+    limit: number,
+  ): Promise<readonly string[] | undefined>;
   /** Forgets what is in memory: somebody else wrote to the records. */
   forget(): void;
   /** Verifies again what was decided under the rule of that key; what is denied now is withdrawn. */
@@ -53,9 +63,14 @@ export function createAdmission(parts: AdmissionParts): Admission {
   const memory = createMemory(parts);
   const admitSubject: AdmitSubject = (question, digest) => digests.admit(question, digest);
   const held = createHeld(parts, memory, admitSubject);
-  const digests: Digests = once(createDigests(parts, memory, held, admitSubject), memory, parts);
+  const local = createLocal(parts);
+  const upstreams = new Map(
+    [...parts.upstreams].map(([name, upstream]) => [name, withLocal(upstream, local, parts.blobs)]),
+  );
+  const deciding = createDigests(parts, memory, held, local, admitSubject);
+  const digests: Digests = once(deciding, memory, parts);
   const tags = createTags(parts, memory, digests);
-  const attachments = createAttachments(memory, digests, tags);
+  const attachments = createAttachments(memory, local, digests, tags);
   const blobs = createBlobs(parts, memory, held, createExpansion(parts, digests));
   const flights = createSingleFlight<Decision>();
   /** As {@link Memory.withdrawals} was when the decisions in memory were looked at last. */
@@ -71,7 +86,7 @@ export function createAdmission(parts: AdmissionParts): Admission {
   function ask(reference: Reference): Ask | Refused {
     const { repository } = reference;
     const asked = formatReference(reference);
-    const upstream = parts.upstreams.get(repository.registry);
+    const upstream = upstreams.get(repository.registry);
     if (upstream === undefined) return refuseUnknownUpstream(repository);
     const rule = findRule(parts.policy, repository);
     if (rule === undefined) return refuseWithoutRule(asked, repository);
@@ -88,7 +103,7 @@ export function createAdmission(parts: AdmissionParts): Admission {
   ): Pick<Ask, 'upstream' | 'signatures'> {
     const place = signaturePlace(rule.signatures, repository);
     if (place === undefined) return { upstream, signatures: upstream };
-    const keeper = parts.upstreams.get(place.registry);
+    const keeper = upstreams.get(place.registry);
     if (keeper === undefined) throw new Error(`no upstream named ${place.registry}`);
     const there = { upstream: keeper, repository: place };
     const image = { upstream, repository };
@@ -193,6 +208,12 @@ export function createAdmission(parts: AdmissionParts): Admission {
       // A tag list names a repository; any reference in it asks the same rule.
       const question = ask({ repository, tag: 'latest' });
       return 'outcome' in question ? question : undefined;
+    },
+    async listPinned(repository, after, limit) {
+      if (parts.upstreams.get(repository.registry)?.isOffline !== true) return undefined;
+      const found = await parts.records.listPinned(repository, after, limit);
+      const isEmpty = found.length === 0 && after === '';
+      return isEmpty ? undefined : found;
     },
     forget: () => {
       memory.forget();

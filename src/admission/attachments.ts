@@ -12,6 +12,7 @@ import { isUndetermined, type Decision, type Refused } from './decision.ts';
 import type { Digests } from './digests.ts';
 import { attachmentGrantsOf, grant } from './graph.ts';
 import { attachedBecause } from './judge.ts';
+import type { Local } from './local.ts';
 import type { Memory } from './memory.ts';
 import type { Ask } from './parts.ts';
 import { absentAttachment } from './refusal.ts';
@@ -22,11 +23,16 @@ import { isUpstreamError, refuseForUpstream } from './trouble.ts';
 export interface Attachments {
   /** A `sha256-<hex>[.sig|.att|.sbom]` tag. Clients abort a pull on 403 here, so what is not there is absent. */
   admitTag(ask: Ask, tag: string, attachment: AttachmentTag): Promise<TagDecision>;
-  /** What the upstream lists for an admitted digest; nothing for any other. */
+  /** What this side and the upstream list for an admitted digest; nothing for any other. */
   findReferrers(ask: Ask, subject: Digest): Promise<readonly Descriptor[] | Refused>;
 }
 
-export function createAttachments(memory: Memory, digests: Digests, tags: Tags): Attachments {
+export function createAttachments(
+  memory: Memory,
+  local: Local,
+  digests: Digests,
+  tags: Tags,
+): Attachments {
   async function admitTag(ask: Ask, tag: string, attachment: AttachmentTag): Promise<TagDecision> {
     const subject = await digests.admit(ask, attachment.subject);
     if (subject.outcome === 'refused') {
@@ -87,6 +93,16 @@ export function createAttachments(memory: Memory, digests: Digests, tags: Tags):
   ): Promise<readonly Descriptor[] | Refused> {
     const decision = await digests.admit(ask, subject);
     if (decision.outcome === 'refused') return isUndetermined(decision.code) ? decision : [];
+    const own = await local.list(ask.repository, subject);
+    // Where nobody may be asked, what was imported with an image is all there is to say of it.
+    const isAll = ask.upstream.isOffline === true && own.length > 0;
+    const listed = isAll ? [] : await listUpstream(ask, subject);
+    if ('outcome' in listed) return listed;
+    const others = listed.filter(({ digest }) => own.every((known) => known.digest !== digest));
+    return [...own, ...others];
+  }
+
+  async function listUpstream(ask: Ask, subject: Digest): Promise<readonly Descriptor[] | Refused> {
     const { path } = ask.repository;
     const signal = AbortSignal.timeout(VERIFICATION_DEADLINE);
     try {

@@ -17,6 +17,7 @@ import { dueAt } from './expiry.ts';
 import { attachmentGrantsOf, grant, grantsOf, membersOf } from './graph.ts';
 import type { AdmitSubject, Held } from './held.ts';
 import { admittedBecause, attachedBecause, judge, type Judgement } from './judge.ts';
+import type { Local } from './local.ts';
 import type { Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
 import { refuseVerdict } from './refusal.ts';
@@ -73,6 +74,7 @@ export function createDeciding(
   parts: AdmissionParts,
   memory: Memory,
   held: Held,
+  local: Local,
   admitSubject: AdmitSubject,
 ): Deciding {
   async function keep({ digest, bytes, manifest }: Case): Promise<void> {
@@ -147,6 +149,7 @@ export function createDeciding(
         trustRoots: parts.trustRoots,
         exhaustive: parts.exhaustive ?? false,
         now: parts.clock(),
+        local,
         ...(parts.revocation !== undefined && { revocation: parts.revocation }),
       },
     );

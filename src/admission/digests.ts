@@ -10,6 +10,7 @@ import { isOpen, type Decision, type Refused } from './decision.ts';
 import { boundTag, holds, isDue } from './expiry.ts';
 import { membersOf } from './graph.ts';
 import { knownIn, type AdmitSubject, type Held } from './held.ts';
+import type { Local } from './local.ts';
 import type { Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
 import { refuse, refuseManifest } from './refusal.ts';
@@ -45,9 +46,10 @@ export function createDigests(
   parts: AdmissionParts,
   memory: Memory,
   held: Held,
+  local: Local,
   admitSubject: AdmitSubject,
 ): Digests {
-  const deciding = createDeciding(parts, memory, held, admitSubject);
+  const deciding = createDeciding(parts, memory, held, local, admitSubject);
 
   async function admit(ask: Ask, digest: Digest, options: DigestOptions = {}): Promise<Decision> {
     const { asImage = false, again = false } = options;
@@ -85,18 +87,26 @@ export function createDigests(
     return { ...decision, warning };
   }
 
-  /** Decides anew where something was withdrawn meanwhile that it rests on. */
+  /** Decides anew where something was withdrawn meanwhile that it rests on, or the operator said something else. */
   async function decide(...question: Parameters<typeof decideOnce>): Promise<Decision> {
+    const [ask, digest] = question;
     for (let look = 1; ; look++) {
+      const announced = await memory.announced();
       const { withdrawals } = memory;
       const decision = await decideOnce(...question);
-      if (decision !== undefined) return decision;
+      const isHeard = announced === (await memory.announced());
+      if (decision !== undefined && (isHeard || decision.outcome === 'refused')) return decision;
+      // It was written after the operator's word, and may rest on what that took back.
+      if (decision !== undefined) await takeBack(ask, digest);
       if (look === LOOKS || memory.withdrawals === withdrawals) {
-        const [ask] = question;
         const reason = 'what lets it in is being withdrawn';
         return refuse('unreachable', formatReference(ask.reference), [reason], '', ask);
       }
     }
+  }
+
+  async function takeBack({ repository, rule }: Ask, digest: Digest): Promise<void> {
+    await memory.withdraw({ repository, digest, policyKey: rule.key });
   }
 
   async function decideOnce(

@@ -14,6 +14,7 @@ import { applyTrustPolicies } from '../verify/notation/statement.ts';
 import { verifyByProvenance } from '../verify/provenance-chain.ts';
 import { verifyImage, type Verification, type VerifyOptions } from '../verify/verify-image.ts';
 import { VERIFICATION_DEADLINE } from './bounds.ts';
+import type { Local } from './local.ts';
 import { createUpstreamSource, type UpstreamSource } from './upstream-source.ts';
 
 export interface JudgeParts {
@@ -22,6 +23,8 @@ export interface JudgeParts {
   readonly exhaustive: boolean;
   /** Milliseconds since the epoch. */
   readonly now: number;
+  /** What this side itself attached, and took back. */
+  readonly local?: Local;
   /** Asks whether certificates were taken back; absent: nobody is asked. */
   readonly revocation?: VerifyOptions['revocation'];
 }
@@ -76,13 +79,16 @@ export async function judge(
       throw new Error('a rejecting rule is answered before anything is fetched');
     case 'require': {
       const signal = AbortSignal.timeout(VERIFICATION_DEADLINE);
-      const source = createUpstreamSource(at.signatures, at.repository, signal);
-      const { trustRoots } = parts;
+      const { trustRoots, local } = parts;
+      const source = createUpstreamSource(at.signatures, at.repository, signal, local);
       const mode = rule.signatures?.reference;
       const options = {
         source,
         signal,
         ...parts,
+        ...(local && {
+          revokedKeys: (digest: Digest) => local.revokedKeys(at.repository, digest),
+        }),
         ...applyTrustPolicies(rule.action.requirement, trustRoots, at.repository),
         ...(mode === undefined
           ? {}

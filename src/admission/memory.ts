@@ -37,17 +37,23 @@ export interface Memory {
   isWithdrawn(key: GrantKey): boolean;
   /** Somebody else wrote to the records, or withdrew something. */
   forget(): void;
+  /**
+   * How often the operator attached, approved or revoked something; where that is more than before, what is remembered is
+   * forgotten.
+   */
+  announced(): Promise<number>;
 }
 
 /** Withdrawals that could not be written. */
 const MAX_UNWRITTEN = 10_000;
 
 export function createMemory(
-  parts: Pick<AdmissionParts, 'blobs' | 'images' | 'records' | 'logger'>,
+  parts: Pick<AdmissionParts, 'blobs' | 'images' | 'records' | 'local' | 'logger'>,
 ): Memory {
   const grants = new LRUCache<string, GrantRecord>(atMost(GRANT_MEMORY));
   const unwritten = new LRUCache<string, true>(atMost(MAX_UNWRITTEN));
   let withdrawals = 0;
+  let announced: number | undefined;
 
   function forget(): void {
     withdrawals++;
@@ -119,6 +125,12 @@ export function createMemory(
     },
     isWithdrawn: (key) => unwritten.size > 0 && unwritten.has(keyOf(key, 'manifest')),
     forget,
+    async announced() {
+      const number = await (parts.local ?? parts.records.local).announced();
+      if (announced !== undefined && announced !== number) forget();
+      announced = number;
+      return number;
+    },
   };
 }
 

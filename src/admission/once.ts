@@ -20,6 +20,8 @@ export function once(
 ): Digests {
   const flights = createSingleFlight<Flown>();
   const denied = new LRUCache<string, Kept>(atMost(10_000));
+  /** As {@link Memory.withdrawals} was when denials were remembered: after the operator's word they are made anew. */
+  let withdrawals = 0;
 
   async function fly(question: Ask, digest: Digest, options: DigestOptions): Promise<Flown> {
     const asImage = options.asImage ?? false;
@@ -39,6 +41,10 @@ export function once(
     load: (question, digest) => digests.load(question, digest),
     async admit(question, digest, options = {}) {
       const asImage = options.asImage ?? false;
+      if (memory.withdrawals !== withdrawals) {
+        withdrawals = memory.withdrawals;
+        denied.clear();
+      }
       const known = denied.get(deniedKey(question, digest, asImage));
       if (known !== undefined && isCurrent(known, clock())) {
         const { repository, rule } = question;

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Repository, Reference } from '../oci/reference.ts';
 import type { Policy, Rule } from '../policy/rule.ts';
 import type { BlobStore, Images } from '../store/blob-store.ts';
+import type { LocalRecords } from '../store/local-records.ts';
 import type { Records } from '../store/records.ts';
 import type { TrustRoot } from '../trust/trust-root.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -18,6 +19,8 @@ export interface AdmissionParts {
   /** Told what belongs together and what is pulled; absent where nothing is kept for long. */
   readonly images?: Images;
   readonly records: Records;
+  /** What this side adds of its own; that of the records unless told. */
+  readonly local?: LocalRecords;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly logger: Pick<Logger, 'warn' | 'error'>;

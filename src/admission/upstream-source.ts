@@ -5,6 +5,7 @@ import type { Repository } from '../oci/reference.ts';
 import type { Answer, SignatureSource, SourceManifest } from '../verify/signature-source.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { KEPT_CONTENT } from './bounds.ts';
+import type { Local } from './local.ts';
 import { isUpstreamError, sourceFailure } from './trouble.ts';
 
 /** A source that keeps what it fetched, so that signatures which counted can be served from the cache. */
@@ -17,6 +18,7 @@ export function createUpstreamSource(
   upstream: Upstream,
   repository: Repository,
   signal: AbortSignal,
+  local?: Local,
 ): UpstreamSource {
   const { path } = repository;
   const manifests = new Map<Digest, SourceManifest>();
@@ -59,6 +61,7 @@ export function createUpstreamSource(
     findTag: manifest,
     findManifest: manifest,
     findContent: content,
+    ...(local && { findLocal: (subject: Digest) => local.list(repository, subject) }),
     findReferrers: (subject) =>
       answer<readonly Descriptor[]>(() => upstream.referrers(path, subject, { signal })),
   };

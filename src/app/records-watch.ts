@@ -1,4 +1,5 @@
 /** Notices that another process wrote to the records: an operator's command, while the proxy runs. */
+import type { LocalRecords } from '../store/local-records.ts';
 import type { Records } from '../store/records.ts';
 
 export interface RecordsWatch {
@@ -12,19 +13,32 @@ const EVERY = 500;
 
 /** Calls `onChange` once for whatever was written between two looks. */
 export function watchRecords(
-  records: Pick<Records, 'version'>,
+  records: Pick<Records, 'version'> & {
+    readonly local: Pick<LocalRecords, 'announced' | 'notice'>;
+  },
   onChange: () => void,
 ): RecordsWatch {
   let known: number | undefined;
+  let last = Promise.resolve();
 
-  async function look(): Promise<void> {
+  async function lookOnce(): Promise<void> {
     try {
       const version = await records.version();
-      if (known !== undefined && known !== version) onChange();
+      if (known === version) return;
+      const announced = await records.local.announced();
+      if (known !== undefined) onChange();
       known = version;
+      // Whoever announced it waits for this.
+      await records.local.notice(announced);
     } catch {
       // A database that cannot be read fails every request that needs it, and each of them says so.
     }
+  }
+
+  /** One after the other: what one has told the next need not tell. */
+  function look(): Promise<void> {
+    last = last.then(lookOnce);
+    return last;
   }
 
   const timer = setInterval(() => void look(), EVERY);

@@ -18,6 +18,7 @@ import {
 } from './registry-error.ts';
 import { parseRoute, type Route } from './route.ts';
 import type { Exchange, Serving } from './serving.ts';
+import { servePinnedTags } from './pinned-tags.ts';
 import { registerTagLists, serveTags } from './tags.ts';
 
 export interface RegistryServerOptions extends Pick<Exchange, 'observer' | 'logger'> {
@@ -117,7 +118,7 @@ async function handle(
     response.once('finish', () => {
       observer.request('tags', response.statusCode);
     });
-    serveTags(exchange, route, reply);
+    if (!(await servePinnedTags(exchange, route, reply))) serveTags(exchange, route, reply);
     return reply;
   }
   reply.hijack();

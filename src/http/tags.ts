@@ -8,7 +8,7 @@ import { toRegistryError, writeError, type RegistryError } from './registry-erro
 import type { Route } from './route.ts';
 import type { Exchange, Origin, Serving } from './serving.ts';
 
-type TagsRoute = Extract<Route, { kind: 'tags' }>;
+export type TagsRoute = Extract<Route, { kind: 'tags' }>;
 
 /** Names the upstream to our own `request`, and goes no further: two of them may share an origin, not credentials. */
 const UPSTREAM = 'x-upstream';
@@ -150,12 +150,19 @@ function pagination(query: URLSearchParams | undefined): string {
 function ownLink(
   link: string | string[] | undefined,
   origin: Origin,
-  { asked, namespace }: TagsRoute,
+  route: TagsRoute,
 ): string | undefined {
   const [, target = ''] = /^<([^>]*)>/.exec(String(link ?? '')) ?? [];
   const next = target === '' ? null : URL.parse(target, origin.url.href);
   if (next === null) return undefined;
-  const query = new URLSearchParams(pagination(next.searchParams));
+  return nextLink(new URLSearchParams(pagination(next.searchParams)), route);
+}
+
+/** A `Link` to the next page, under the name that the client used. */
+export function nextLink(
+  query: URLSearchParams,
+  { asked, namespace }: Pick<TagsRoute, 'asked' | 'namespace'>,
+): string {
   if (namespace !== undefined) query.set('ns', namespace);
   return `<${encodeURI(asked)}?${query.toString()}>; rel="next"`;
 }

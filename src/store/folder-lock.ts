@@ -11,6 +11,17 @@ export interface FolderLock {
   release(): void;
 }
 
+/** Whether some process has the folder: a proxy runs on it. @throws {StoreError} `storage-failed`. */
+export async function isFolderInUse(path: string): Promise<boolean> {
+  try {
+    (await lockFolder(path)).release();
+    return false;
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'in-use') return true;
+    throw error;
+  }
+}
+
 /** Locks in use; a database that is collected as garbage would close, and its lock with it. */
 const held = new Set<DatabaseSync>();
 

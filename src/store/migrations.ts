@@ -93,6 +93,56 @@ export const RECORDS_STEPS: readonly string[] = [
      WHERE verdict NOT LIKE '%"attached":true%';
    CREATE INDEX verdicts_due ON verdicts (policy_key, due_at, registry, path, digest, tag)
      WHERE due_at IS NOT NULL;`,
+  // What this side adds: approvals and imports. annotations: JSON. Absent text is '', an absent time NULL.
+  // notices: how often something was announced to a running proxy, and up to where one has noticed.
+  `CREATE TABLE attachments (
+     registry TEXT NOT NULL,
+     path TEXT NOT NULL,
+     subject TEXT NOT NULL,
+     digest TEXT NOT NULL,
+     media_type TEXT NOT NULL,
+     size INTEGER NOT NULL,
+     artifact_type TEXT NOT NULL,
+     annotations TEXT NOT NULL,
+     origin TEXT NOT NULL,
+     at INTEGER NOT NULL,
+     PRIMARY KEY (registry, path, subject, digest)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX attachments_by_digest ON attachments (registry, path, digest);
+   CREATE TABLE local_contents (
+     digest TEXT NOT NULL PRIMARY KEY,
+     bytes BLOB NOT NULL
+   ) STRICT;
+   CREATE TABLE approvals (
+     registry TEXT NOT NULL,
+     path TEXT NOT NULL,
+     subject TEXT NOT NULL,
+     key TEXT NOT NULL,
+     reference TEXT NOT NULL,
+     note TEXT NOT NULL,
+     approved_at INTEGER NOT NULL,
+     expires INTEGER,
+     manifest TEXT NOT NULL,
+     revoked_at INTEGER,
+     reason TEXT NOT NULL,
+     PRIMARY KEY (registry, path, subject, key)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE imported_images (
+     registry TEXT NOT NULL,
+     path TEXT NOT NULL,
+     tag TEXT NOT NULL,
+     digest TEXT NOT NULL,
+     at INTEGER NOT NULL,
+     adopted INTEGER NOT NULL,
+     PRIMARY KEY (registry, path, tag, digest)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX imported_images_open ON imported_images (at) WHERE adopted = 0;
+   CREATE TABLE notices (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     announced INTEGER NOT NULL,
+     noticed INTEGER NOT NULL
+   ) STRICT;
+   INSERT INTO notices VALUES (1, 0, 0);`,
 ];
 
 /** What is kept, what belongs together and when it was used; as {@link RECORDS_STEPS}. */

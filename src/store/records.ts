@@ -1,6 +1,7 @@
 /** The port to what we decided: verdicts, pins and grants, each found under a tuple, written in one transaction. */
 import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
+import type { LocalRecords } from './local-records.ts';
 import type { PinRecord, TagRecords } from './tag-records.ts';
 
 /**
@@ -65,6 +66,8 @@ export interface DecisionRecord {
 }
 
 export interface Records extends TagRecords {
+  /** What this side adds of its own: approvals and imports. */
+  readonly local: LocalRecords;
   findVerdict(key: VerdictKey): Promise<VerdictRecord | undefined>;
   /**
    * `manifest` finds the kinds manifest and attachment, `blob` finds blob and attachment-blob. Of one digest the first

@@ -13,7 +13,7 @@ import type {
 } from './records.ts';
 import type { PinRecord, TagEntry, TagOrder, Withheld } from './tag-records.ts';
 
-type Row = Readonly<Record<string, SQLOutputValue>>;
+export type Row = Readonly<Record<string, SQLOutputValue>>;
 
 /** @throws {TypeError} when the row is not of the shape that was written. */
 export function verdictOf(row: Row, key: VerdictKey): VerdictRecord {
@@ -120,7 +120,8 @@ export function textOf(row: Row, column: string): string {
   throw new TypeError(`expected text in ${column}, got ${typeof value}`);
 }
 
-function integer(row: Row, column: string): number {
+/** @throws {TypeError} for anything but a non-negative integer. */
+export function integer(row: Row, column: string): number {
   const value = row[column];
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
   throw new TypeError(`expected a non-negative integer in ${column}, got ${String(value)}`);

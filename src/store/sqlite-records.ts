@@ -3,6 +3,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { parseDigest, type Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import { openDatabase, storeError } from './database.ts';
+import type { LocalRecords } from './local-records.ts';
 import { inTransaction, RECORDS_STEPS } from './migrations.ts';
 import type {
   DueVerdict,
@@ -16,8 +17,10 @@ import type {
   VerdictRecord,
 } from './records.ts';
 import { dueOf, grantOf, verdictOf } from './rows.ts';
+import { SqliteLocal } from './sqlite-local.ts';
 import { SqliteTags } from './sqlite-tags.ts';
 import type { Arrival, KnownTag, PinRecord, TagEntry, TagKey, TagOrder } from './tag-records.ts';
+import { WITHDRAW } from './withdrawal.ts';
 
 export interface SqliteRecordsOptions {
   /** Path of the database, created with mode 0600 where there is none; `:memory:` keeps nothing. */
@@ -46,11 +49,11 @@ class SqliteRecords implements Records {
   readonly #postpone: StatementSync;
   readonly #withdrawTag: StatementSync;
   readonly #otherTag: StatementSync;
-  readonly #withdrawVerdicts: StatementSync;
-  readonly #withdrawGrants: StatementSync;
+  readonly #withdraw: readonly StatementSync[];
   readonly #putVerdict: StatementSync;
   readonly #putGrant: StatementSync;
   readonly #tags: SqliteTags;
+  readonly local: LocalRecords;
 
   constructor(database: DatabaseSync, file: string) {
     this.#database = database;
@@ -84,21 +87,13 @@ class SqliteRecords implements Records {
     this.#otherTag = database.prepare(
       `SELECT 1 FROM verdicts WHERE ${ofDigest} AND tag <> '' LIMIT 1`,
     );
-    this.#withdrawVerdicts = database.prepare(
-      `${FALLEN} DELETE FROM verdicts
-       WHERE registry = :registry AND path = :path AND policy_key = :policyKey
-         AND digest IN (SELECT digest FROM fallen)`,
-    );
-    this.#withdrawGrants = database.prepare(
-      `${FALLEN} DELETE FROM grants
-       WHERE registry = :registry AND path = :path AND policy_key = :policyKey
-         AND because IN (SELECT digest FROM fallen)`,
-    );
+    this.#withdraw = WITHDRAW.map((text) => database.prepare(text));
     this.#putVerdict = database.prepare(
       'REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     );
     this.#putGrant = database.prepare('REPLACE INTO grants VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
     this.#tags = new SqliteTags(database);
+    this.local = new SqliteLocal(database, file);
   }
 
   findVerdict(key: VerdictKey): Promise<VerdictRecord | undefined> {
@@ -166,8 +161,7 @@ class SqliteRecords implements Records {
           this.#withdrawTag.run(registry, path, digest, policyKey, tag);
           if (this.#otherTag.get(registry, path, digest, policyKey) !== undefined) return;
         }
-        this.#withdrawVerdicts.run(key);
-        this.#withdrawGrants.run(key);
+        for (const statement of this.#withdraw) statement.run(key);
       });
     });
   }
@@ -214,6 +208,10 @@ class SqliteRecords implements Records {
 
   listTags(): Promise<readonly KnownTag[]> {
     return this.#attempt(() => this.#tags.listTags());
+  }
+
+  listPinned(repository: Repository, after: string, limit: number): Promise<readonly string[]> {
+    return this.#attempt(() => this.#tags.listPinned(repository, after, limit));
   }
 
   version(): Promise<number> {
@@ -267,15 +265,6 @@ class SqliteRecords implements Records {
     }
   }
 }
-
-/** A manifest and those that it let in. One that another let in too has a grant left, and is decided by that. */
-const FALLEN = `WITH RECURSIVE fallen (digest) AS (
-  VALUES (:digest)
-  UNION
-  SELECT child.digest FROM grants AS child JOIN fallen ON child.because = fallen.digest
-  WHERE child.registry = :registry AND child.path = :path AND child.policy_key = :policyKey
-    AND child.kind IN ('manifest', 'attachment')
-)`;
 
 /**
  * Of several grants the strongest first: an attachment that shares a blob with an image takes nothing from the image. In

@@ -188,6 +188,14 @@ export class SqliteTags {
       });
   }
 
+  listPinned({ registry, path }: Repository, after: string, limit: number): readonly string[] {
+    return this.#sql(
+      'SELECT tag FROM pins WHERE registry = ? AND path = ? AND tag > ? ORDER BY tag LIMIT ?',
+    )
+      .all(registry, path, after, limit)
+      .map((row) => textOf(row, 'tag'));
+  }
+
   version(): number {
     const value = this.#sql('PRAGMA data_version').get()?.['data_version'];
     return typeof value === 'number' ? value : 0;

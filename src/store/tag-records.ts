@@ -101,6 +101,8 @@ export interface TagRecords {
   giveOrders(orders: readonly (TagKey & { readonly order: TagOrder })[]): Promise<void>;
   /** Every tag with a pin or an order, by name. */
   listTags(): Promise<readonly KnownTag[]>;
+  /** Names of the pinned tags of one repository, in the order of their bytes, those after one. */
+  listPinned(repository: Repository, after: string, limit: number): Promise<readonly string[]>;
   /** A number that changes when another process, or another connection, has written. */
   version(): Promise<number>;
 }

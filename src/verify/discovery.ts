@@ -1,4 +1,4 @@
-/** Where signatures live: the `.sig` and `.att` tags, and referrers by API or by fallback index. Opens them one by one. */
+/** Where signatures live: `.sig` and `.att` tags, referrers by API or by fallback index, and here. Opens them one by one. */
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
 import { parseManifest, type Manifest } from '../oci/manifest.ts';
@@ -59,7 +59,19 @@ export function discover(
     const tag = attachmentTag(subject.digest, suffix);
     return bounded(`tag ${tag}`, () => inTag(tag, look()));
   });
-  return merged([...tagged, bounded('referrers', () => inReferrers(subject, look()))]);
+  return merged([
+    bounded('what is attached here', () => attachedHere(subject, look())),
+    ...tagged,
+    bounded('referrers', () => inReferrers(subject, look())),
+  ]);
+}
+
+/** Approvals and imports: a place of its own, which needs nobody and which nobody else can fill. */
+async function* attachedHere(subject: Subject, look: Look): AsyncGenerator<Discovered> {
+  for (const descriptor of (await look.source.findLocal?.(subject.digest)) ?? []) {
+    const place = `attached here ${descriptor.digest}`;
+    yield* guarded(place, () => inReferrer(place, descriptor, subject, look, true));
+  }
 }
 
 async function* inTag(tag: string, look: Look): AsyncGenerator<Discovered> {
@@ -112,6 +124,7 @@ async function* inReferrer(
   descriptor: Descriptor,
   subject: Subject,
   look: Look,
+  fromTag = false,
 ): AsyncGenerator<Discovered> {
   if (!isImageType(descriptor.mediaType)) {
     yield ignored(place, `it is a ${descriptor.mediaType}`);
@@ -132,6 +145,9 @@ async function* inReferrer(
   const manifest = parsed(answer.value);
   if (typeof manifest === 'string') {
     yield rejected(place, manifest);
+  } else if (fromTag && manifest.subject === undefined) {
+    // It was found under a tag where it was imported from: what its signers signed names the image, or it does not count.
+    yield* inLayers(place, descriptor.digest, manifest, look);
   } else if (manifest.subject?.digest !== subject.digest) {
     // Being listed proves nothing: the registry made the list.
     yield rejected(

@@ -23,6 +23,8 @@ export interface SignatureSource {
   findManifest(digest: Digest, maxBytes: number): Promise<Answer<SourceManifest>>;
   /** The Referrers API; absent where the registry has none. */
   findReferrers(subject: Digest): Promise<Answer<readonly Descriptor[]>>;
+  /** What this side itself attached to the subject; absent where there is no such place. Fails as it fails. */
+  findLocal?(subject: Digest): Promise<readonly Descriptor[]>;
   /** Whole content, proven against digest and size. */
   findContent(descriptor: Descriptor): Promise<Answer<Buffer>>;
 }

@@ -9,6 +9,7 @@ import {
   wantsAttestations,
   type Requirement,
 } from '../policy/requirement.ts';
+import type { Digest } from '../oci/digest.ts';
 import type { TrustRoot } from '../trust/trust-root.ts';
 import { cosignAttestation } from './attestation/verifier.ts';
 import type {
@@ -44,6 +45,8 @@ export interface VerifyOptions {
    * undefined. The names are empty where the signer signed none.
    */
   readonly refuseReference?: (references: readonly string[]) => string | undefined;
+  /** Fingerprints of keys whose signatures over a digest the operator took back; absent: none. */
+  readonly revokedKeys?: (digest: Digest) => Promise<ReadonlySet<string>>;
   /** Asks whether certificates were taken back; absent: nobody is asked. */
   readonly revocation?: CheckContext['revocation'];
   /** Ends the look; what was not looked at by then is trouble. */
@@ -94,6 +97,7 @@ export async function verifyImage(subject: Subject, options: VerifyOptions): Pro
       revocation: askedBy(requirement, options.revocation, options.signal),
     }),
   };
+  const revoked = (await options.revokedKeys?.(subject.digest)) ?? NONE;
   for await (const item of discover(subject, source, wanted)) {
     if (item.kind === 'trouble') trouble.push(item);
     if (item.kind === 'finding') findings.push(item.finding);
@@ -105,7 +109,8 @@ export async function verifyImage(subject: Subject, options: VerifyOptions): Pro
     if (item.kind !== 'candidate') continue;
     // Checking is work for the processor alone; others get their turn between two signatures.
     await nextTurn();
-    const checked = await check(item.candidate, subject, context, options.refuseReference);
+    const { refuseReference } = options;
+    const checked = await check(item.candidate, subject, context, { refuseReference, revoked });
     findings.push(checked.finding);
     for (const item of checked.evidence) {
       evidence.push(...((await through?.restate(item)) ?? [item]));
@@ -176,11 +181,23 @@ function schemeOf(mediaType: string): SchemeVerifier | AskingVerifier | undefine
   return SCHEMES.find((scheme) => scheme.accepts(mediaType));
 }
 
+interface Refusing {
+  readonly refuseReference: VerifyOptions['refuseReference'];
+  /** Fingerprints. */
+  readonly revoked: ReadonlySet<string>;
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+function isRevoked(signer: Signer, revoked: ReadonlySet<string>): boolean {
+  return signer.kind === 'key' && revoked.has(signer.fingerprint);
+}
+
 async function check(
   candidate: Candidate,
   subject: Subject,
   context: CheckContext,
-  refuse: VerifyOptions['refuseReference'],
+  { refuseReference: refuse, revoked }: Refusing,
 ): Promise<{ finding: Finding; evidence: readonly Evidence[] }> {
   const { place } = candidate;
   const scheme = schemeOf(candidate.mediaType);
@@ -191,7 +208,10 @@ async function check(
   });
   const checked = await scheme.check(candidate, subject, context);
   if (checked.outcome === 'rejected') return rejected(checked.fault, checked.reason);
-  const { evidence } = checked;
+  const evidence = checked.evidence.filter(({ signer }) => !isRevoked(signer, revoked));
+  if (evidence.length === 0) {
+    return rejected('untrusted', 'the operator revoked what this key signed of the image');
+  }
   // One signature, so that all who made it signed the same names.
   const refusal = refuse?.(evidence[0]?.references ?? []);
   if (refusal !== undefined) return rejected('invalid', refusal);

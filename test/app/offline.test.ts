@@ -154,7 +154,9 @@ for (const [which, more, upstream] of [
     const head = await request(`${app.url}/v2/lab.local/${TEAM}/manifests/v2`, { method: 'HEAD' });
     await head.body.dump();
     t.match(head.statusText, /by countersign: the upstream is configured offline$/);
-    t.equal((await get('tags/list')).status, 503);
+    const tags = await get('tags/list');
+    t.equal(tags.text, JSON.stringify({ name: TEAM, tags: ['v1'] }), 'what is pinned');
+    t.equal((await get('tags/list', 'theirs/app')).status, 503, 'nothing is known of it');
     t.equal((await get(`referrers/${pulled.digest}`)).status, 503);
     t.equal((await get('manifests/v1', 'theirs/app')).status, 503);
 

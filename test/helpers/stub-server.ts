@@ -29,6 +29,7 @@ export async function startStub(t: Test, options: StubOptions = {}): Promise<Reg
     prefetch: () => undefined,
     findReferrers: async () => [],
     admitTagList: () => undefined,
+    listPinned: async () => undefined,
     forget: () => undefined,
     reverify: async () => 'open',
     ...options.admission,

@@ -168,6 +168,24 @@ export function tagRecordsConformance(name: string, open: (test: Test) => Promis
     t.match(await records.findHistory(repository, tag), [{ digest: one, leftAt: undefined }]);
   });
 
+  t.test(`${name} lists the pinned tags of one repository, page by page`, async (t) => {
+    const records = await opened(t);
+    const elsewhere = { ...repository, path: `${repository.path}x` };
+    for (const pinned of ['b', 'B', 'a', 'c']) {
+      const pin = { repository, tag: pinned, digest: one, checkedAt: 2, since: 1 };
+      const arrival = { at: 1, evidence: '', leaves: true, usesRollback: false };
+      await records.arrive({ pin, ...arrival });
+      await records.arrive({
+        pin: { ...pin, repository: elsewhere, tag: `${pinned}-other` },
+        ...arrival,
+      });
+    }
+    await records.giveOrders([{ repository, tag: 'ordered', order: { frozen: true } }]);
+    t.strictSame(await records.listPinned(repository, '', 9), ['B', 'a', 'b', 'c']);
+    t.strictSame(await records.listPinned(repository, 'B', 2), ['a', 'b']);
+    t.strictSame(await records.listPinned(repository, 'c', 2), []);
+  });
+
   t.test(`${name} keeps orders, and takes them back`, async (t) => {
     const records = await opened(t);
     const orders: readonly TagOrder[] = [

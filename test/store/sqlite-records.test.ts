@@ -6,9 +6,11 @@ import { digestOf } from '../../src/oci/digest.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
 import { openSqliteRecords } from '../../src/store/sqlite-records.ts';
 import { RECORDS_STEPS, migrate } from '../../src/store/migrations.ts';
+import { localRecordsConformance } from '../ports/local-records.ts';
 import { recordsConformance } from '../ports/records.ts';
 import { tagRecordsConformance } from '../ports/tag-records.ts';
 
+localRecordsConformance('sqlite', () => openSqliteRecords({ file: ':memory:' }));
 recordsConformance('sqlite in memory', () => openSqliteRecords({ file: ':memory:' }));
 recordsConformance('sqlite in a file', (t) => {
   return openSqliteRecords({ file: join(t.testdir(), 'records.db') });

@@ -1,0 +1,91 @@
+/** What this side itself attaches to images, approvals and imports, as admission looks at it. */
+import type { Descriptor } from '../oci/descriptor.ts';
+import { isDigest, type Digest } from '../oci/digest.ts';
+import type { Repository } from '../oci/reference.ts';
+import type { BlobStore } from '../store/blob-store.ts';
+import type { LocalRecords } from '../store/local-records.ts';
+import type { BlobStream, FetchedManifest, Upstream } from '../upstream/upstream.ts';
+import { MAX_LOCAL_ATTACHMENTS } from './bounds.ts';
+
+export interface Local {
+  /** Manifests attached to an image, the latest first. */
+  list(repository: Repository, subject: Digest): Promise<readonly Descriptor[]>;
+  /** One of them, or content that came with one; undefined where it is not from here. */
+  findManifest(repository: Repository, digest: Digest): Promise<FetchedManifest | undefined>;
+  findContent(digest: Digest): Promise<Buffer | undefined>;
+  /** Fingerprints of keys whose signatures over the image the operator took back. */
+  revokedKeys(repository: Repository, subject: Digest): Promise<ReadonlySet<string>>;
+}
+
+export function createLocal({
+  records,
+  local = records.local,
+  blobs,
+}: {
+  readonly records: { readonly local: LocalRecords };
+  readonly local?: LocalRecords;
+  readonly blobs: Pick<BlobStore, 'get'>;
+}): Local {
+  return {
+    async list(repository, subject) {
+      const found = await local.listAttachments(repository, subject, MAX_LOCAL_ATTACHMENTS);
+      return found.map(({ descriptor }) => descriptor);
+    },
+    async findManifest(repository, digest) {
+      const found = await local.findAttachment(repository, digest);
+      if (found === undefined) return undefined;
+      const { mediaType: contentType, size } = found.descriptor;
+      const bytes = (await local.findContent(digest)) ?? (await blobs.get(digest, size));
+      return bytes && { bytes, digest, contentType };
+    },
+    findContent: (digest) => local.findContent(digest),
+    async revokedKeys(repository, subject) {
+      return new Set(await local.findRevokedKeys(repository, subject));
+    },
+  };
+}
+
+/**
+ * The upstream, before which is asked what this side has: only for digests, which prove themselves. What was imported of a
+ * registry that nobody may ask is in the store, and nowhere else.
+ */
+export function withLocal(
+  upstream: Upstream,
+  local: Local,
+  blobs: Pick<BlobStore, 'get'>,
+): Upstream {
+  async function findBlob(digest: Digest, size: number | undefined): Promise<Buffer | undefined> {
+    const found = await local.findContent(digest);
+    if (found !== undefined || upstream.isOffline !== true || size === undefined) return found;
+    return blobs.get(digest, size);
+  }
+
+  return {
+    name: upstream.name,
+    isOffline: upstream.isOffline ?? false,
+    hasRoom: () => upstream.hasRoom?.() !== false,
+    resolve: (path, tag, options) => upstream.resolve(path, tag, options),
+    referrers: (path, digest, options) => upstream.referrers(path, digest, options),
+    async fetchManifest(path, reference, options) {
+      const repository = { registry: upstream.name, path };
+      const found = isDigest(reference)
+        ? await local.findManifest(repository, reference)
+        : undefined;
+      const fits = found !== undefined && found.bytes.length <= (options?.maxBytes ?? Infinity);
+      return fits ? found : upstream.fetchManifest(path, reference, options);
+    },
+    async openBlob(path, digest, options = {}) {
+      const found = await findBlob(digest, options.size);
+      return found === undefined
+        ? upstream.openBlob(path, digest, options)
+        : streamOf(found, options.offset ?? 0);
+    },
+  };
+}
+
+function streamOf(bytes: Buffer, offset: number): BlobStream {
+  async function* body(): AsyncGenerator<Buffer> {
+    if (offset < bytes.length) yield await Promise.resolve(bytes.subarray(offset));
+  }
+  return { size: bytes.length, offset, body: body(), cancel: () => undefined };
+}
