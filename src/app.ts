@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { createAdmission } from './admission/admission.ts';
+import { openExceptions } from './admission/exceptions.ts';
 import type { AdmissionParts } from './admission/parts.ts';
 import type { ReverificationParts } from './admission/reverification.ts';
 import { readKeep, readRules } from './app/rules.ts';
+import { createCachedUpstream } from './app/cached-upstream.ts';
 import { run, type Running } from './app/running.ts';
 import { openRevocation } from './app/revocation.ts';
 import { readKnownTrustRoots } from './app/known-trust-roots.ts';
@@ -145,7 +147,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   };
 }
 
-/** What `countersign verify` decides with: the same rules and checks, no cache, every signature looked at. */
+/**
+ * What `countersign verify` decides with: the same rules and checks, every signature looked at, and no cache, but for what
+ * nobody may be asked for.
+ */
 export async function openVerifier(
   config: Config,
   logger: Logger,
@@ -164,11 +169,18 @@ export async function openVerifier(
   const revocation = openRevocation(config);
   const seen = new Map<Digest, FetchedManifest>();
   const upstreams = new Map<string, Upstream>(
-    [...connected].map(([name, upstream]) => [name, rememberManifests(upstream, seen)]),
+    [...connected].map(([name, upstream]) => {
+      const isCached = upstream.isOffline === true && own !== undefined;
+      const from = isCached
+        ? createCachedUpstream(upstream, { records: own, path: config.cache.path })
+        : upstream;
+      return [name, rememberManifests(from, seen)];
+    }),
   );
   const admission = createAdmission({
     ...rules,
     policy: withoutHistory(rules.policy),
+    exceptions: openExceptions(config.exceptions, Date.now),
     upstreams,
     blobs,
     records,

@@ -1,20 +1,22 @@
 #!/usr/bin/env node
 /** The process: arguments, signals, exit codes. */
 import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { openVerifier } from './app.ts';
 import { openCarryDesk } from './app/carry-desk.ts';
+import { openApprovalsDesk } from './app/approvals-desk.ts';
+import { openKeyDesk } from './app/key-desk.ts';
 import { readPolicyKeys } from './app/policy-keys.ts';
 import { openPinsDesk } from './app/pins-desk.ts';
 import { inspectRules, readKeep } from './app/rules.ts';
+import { approvals, isApprovalCommand } from './cli/approvals.ts';
+import { carryContext } from './cli/carry-context.ts';
 import { cacheGc, cacheScrub, cacheStats, SCRUB_RATE } from './cli/cache.ts';
 import { configCheck } from './cli/config-check.ts';
 import { EXIT, type CommandIo, type ExitCode } from './cli/io.ts';
-import { mirror, type CarryContext } from './cli/mirror.ts';
+import { mirror } from './cli/mirror.ts';
 import { pins } from './cli/pins.ts';
 import { verify } from './cli/verify.ts';
 import { verifyBundle } from './cli/verify-bundle.ts';
@@ -45,6 +47,13 @@ const USAGE = `countersign: a pull-through registry proxy that serves only what 
   countersign pins export FILE | import FILE | diff FILE
                                              a lock file of what tags mean, - for the terminal; diff asks upstream,
                                              exit code 1 if something there differs, 3 if it cannot be asked
+  countersign approve REF --key KEY [--note TEXT] [--expires 2026-12-31|TIME|30d] [--yes]
+                                             sign an image with a key of your own, for rules that ask for it; KEY is a
+                                             PEM file, env://VARIABLE, hashivault://KEY or awskms:///KEY
+  countersign revoke REF [--key-fingerprint SHA256|all] [--reason TEXT]
+                                             take it back, from the next request on
+  countersign approvals list [--json] | public-key --key KEY
+                                             what was approved here; a key's public half for trustRoots
   countersign cache stats [--json]           what is in the cache, and what was pulled last
   countersign cache scrub [--rate SIZE]      hash everything in the cache again, 64MiB a second unless told, 0 for as
                                              fast as it goes; damage is removed; exit code 1 if there was any
@@ -74,7 +83,16 @@ function load(file: string): Config {
 async function run(args: readonly string[]): Promise<ExitCode | undefined> {
   // It has options of its own, in any order: a protocol that other people's test suites speak.
   if (args[0] === 'verify-bundle') return verifyBundle(args.slice(1), io);
-  if (args[0] === 'mirror') return mirror(args.slice(1), carryContext());
+  if (args[0] === 'mirror') {
+    const open = (file = DEFAULT_CONFIG, signal: AbortSignal) =>
+      openCarryDesk(load(file), pino({ level: 'silent' }), signal);
+    return mirror(args.slice(1), carryContext(open, io));
+  }
+  if (isApprovalCommand(args[0]) && !args.includes('--help')) {
+    const open = (file = DEFAULT_CONFIG) =>
+      openApprovalsDesk(load(file), pino({ level: 'silent' }));
+    return approvals(args, { keys: openKeyDesk(process.env), open }, io);
+  }
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -122,29 +140,6 @@ async function run(args: readonly string[]): Promise<ExitCode | undefined> {
         command === undefined ? 'expected a command' : `unknown command ${JSON.stringify(command)}`,
       );
   }
-}
-
-/** What the commands that carry images need of this process. */
-function carryContext(): CarryContext {
-  const interrupted = new AbortController();
-  // The second time it ends at once: it is as safe as a kill.
-  process.once('SIGINT', () => {
-    interrupted.abort();
-  });
-  const { signal } = interrupted;
-  const { stderr } = process;
-  return {
-    openDesk: (file = DEFAULT_CONFIG) =>
-      openCarryDesk(load(file), pino({ level: 'silent' }), signal),
-    terminal: {
-      isTty: stderr.isTTY,
-      columns: () => stderr.columns,
-      rows: () => stderr.rows,
-      write: (text) => void stderr.write(text),
-    },
-    readFile: (file) => (file === '-' ? text(process.stdin) : readFile(file, 'utf8')),
-    ...{ signal, io },
-  };
 }
 
 function expectArguments(rest: readonly string[], count: number): readonly string[] {

@@ -9,7 +9,8 @@ const PURE = ['node:crypto'];
 
 const CORE = ['oci', 'policy', 'trust', 'verify', 'admission'];
 const CARRIED = ['layout', 'carry'];
-const PARTS = [...CORE, 'upstream', 'store', 'http', 'admin', 'config', 'observe', ...CARRIED];
+const OTHERS = ['signing', 'upstream', 'store', 'http', 'admin', 'config', 'observe'];
+const PARTS = [...CORE, ...OTHERS, ...CARRIED];
 
 /** Who may import whom; what is not here is forbidden. */
 const ROOMS: Rooms = {
@@ -23,6 +24,7 @@ const ROOMS: Rooms = {
   admission: { rooms: ['oci', 'policy', 'trust', 'verify'], types: ['upstream', 'store'] },
   upstream: { rooms: ['oci'] },
   store: { rooms: ['oci'] },
+  signing: { rooms: ['oci', 'trust', 'verify'] },
   config: { rooms: ['oci'] },
   observe: { rooms: ['oci'] },
   http: { rooms: ['oci', 'policy', 'admission'], types: ['store'] },

@@ -120,7 +120,12 @@ export function createAdmission(parts: AdmissionParts): Admission {
     }
     const name = formatReference(reference);
     const found = kept.get(name);
-    if (found === undefined || !isCurrent(found, parts.clock())) return undefined;
+    if (found === undefined) return undefined;
+    if (!isCurrent(found, parts.clock())) {
+      // What ended once does not begin again when the clock is set back.
+      kept.delete(name);
+      return undefined;
+    }
     tell(name, found.decision);
     return found.decision;
   }

@@ -3,6 +3,7 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseManifest, type Manifest } from '../oci/manifest.ts';
 import { formatReference } from '../oci/reference.ts';
+import type { Verdict } from '../policy/verdict.ts';
 import type { PinRecord } from '../store/tag-records.ts';
 import type { ResolvedTag } from '../upstream/upstream.ts';
 import { attachmentTag } from '../verify/discovery.ts';
@@ -11,6 +12,8 @@ import { MAX_MANIFEST, VERIFICATION_DEADLINE } from './bounds.ts';
 import { isUndetermined, type Decision, type Refused } from './decision.ts';
 import type { Digests } from './digests.ts';
 import { attachmentGrantsOf, grant } from './graph.ts';
+import { admitted } from './deciding.ts';
+import { restingOn } from './exceptions.ts';
 import { attachedBecause } from './judge.ts';
 import type { Local } from './local.ts';
 import type { Memory } from './memory.ts';
@@ -35,6 +38,7 @@ export function createAttachments(
 ): Attachments {
   async function admitTag(ask: Ask, tag: string, attachment: AttachmentTag): Promise<TagDecision> {
     const subject = await digests.admit(ask, attachment.subject);
+    const { verdict } = subject;
     if (subject.outcome === 'refused') {
       const decision = isUndetermined(subject.code)
         ? subject
@@ -42,15 +46,17 @@ export function createAttachments(
       return { decision, until: 0 };
     }
     // In audit mode a subject is served that was not admitted: what is attached to it is judged for itself.
-    if (subject.verdict.outcome !== 'admitted') return tags.admit(ask, tag);
-    return tags.admit(ask, tag, (resolved, pin) => admitResolved(ask, attachment, resolved, pin));
+    if (verdict?.outcome !== 'admitted') return tags.admit(ask, tag);
+    return tags.admit(ask, tag, (resolved, pin) =>
+      admitResolved(ask, attachment, { resolved, verdict }, pin),
+    );
   }
 
   /** Only what cannot run is admitted by what it is attached to; anything else is judged like any image. */
   async function admitResolved(
     ask: Ask,
     { subject, suffix }: AttachmentTag,
-    resolved: ResolvedTag,
+    { resolved, verdict }: { readonly resolved: ResolvedTag; readonly verdict: Verdict },
     pin: PinRecord,
   ): Promise<Decision> {
     const { digest } = resolved;
@@ -75,16 +81,9 @@ export function createAttachments(
       ],
       pin,
     });
-    return {
-      outcome: 'admitted',
-      digest,
-      mediaType,
-      bytes: loaded.bytes,
-      rule: ask.rule.name,
-      verdict: attachedBecause(`attached to the admitted ${subject}`),
-      source: 'fresh',
-      due: Number.POSITIVE_INFINITY,
-    };
+    const because = restingOn(attachedBecause(`attached to the admitted ${subject}`), verdict);
+    const item = { digest, mediaType, bytes: loaded.bytes };
+    return admitted(ask, item, because, 'fresh', Number.POSITIVE_INFINITY);
   }
 
   async function findReferrers(

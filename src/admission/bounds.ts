@@ -12,6 +12,8 @@ export const ASKING_MEMORY = 1_000;
 export const PATIENCE = 2_000;
 /** Milliseconds between attempts to reach an upstream whose tags are served stale. */
 export const STALE_MEMORY = 10_000;
+/** Milliseconds for which an exception answers for signatures that could not be looked at. */
+export const UNDETERMINED_EXCEPTION = 60_000;
 /** Seconds that a client should wait when nothing can be decided and the upstream named no time. */
 export const RETRY_AFTER = 10;
 /** Bytes of decisions kept in memory, with their manifests. */

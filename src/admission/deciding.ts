@@ -13,6 +13,7 @@ import {
   type DecisionSource,
   type Refused,
 } from './decision.ts';
+import { orExcepted, restingOn, warningOf } from './exceptions.ts';
 import { dueAt } from './expiry.ts';
 import { attachmentGrantsOf, grant, grantsOf, membersOf } from './graph.ts';
 import type { AdmitSubject, Held } from './held.ts';
@@ -35,6 +36,8 @@ export interface Ruling {
   readonly tag: string | undefined;
   /** It was admitted before: where it is denied now, that is taken back. */
   readonly again: boolean;
+  /** What was decided before still stands in where signatures cannot be looked at, so no exception need do so. */
+  readonly standing: boolean;
 }
 
 interface Written {
@@ -93,20 +96,19 @@ export function createDeciding(
     const scope = { repository, policyKey: rule.key, because: granted.because };
     const parent = await held.findKnown({ ...scope, digest: granted.because });
     const signers = parent?.verdict.signers ?? [];
+    const basis = parent?.verdict ?? {};
     const end = parent?.verdict.until;
     const until = end === undefined ? {} : { until: end };
     if (granted.kind === 'attachment') {
-      const verdict = { ...attachedBecause(`attached to ${granted.because}`), signers };
+      const attached = { ...attachedBecause(`attached to ${granted.because}`), signers };
+      const verdict = restingOn(attached, basis);
       const grants = isAttachment(item.manifest, item.bytes)
         ? attachmentGrantsOf(item.manifest, scope)
         : [];
       return remember(ask, item, verdict, grants, { withdrawals });
     }
-    const verdict = {
-      ...admittedBecause(`part of the admitted ${granted.because}`),
-      signers,
-      ...until,
-    };
+    const part = admittedBecause(`part of the admitted ${granted.because}`);
+    const verdict = restingOn({ ...part, signers, ...until }, basis);
     // It is as old as what it rests on.
     const { decidedAt } = parent ?? {};
     const grants = grantsOf(item.manifest, { ...scope, because: item.digest });
@@ -133,14 +135,18 @@ export function createDeciding(
     if (subject.outcome === 'refused') return isUndetermined(subject.code) ? subject : undefined;
     if (subject.verdict.outcome !== 'admitted') return undefined;
     const scope = { repository: ask.repository, policyKey: ask.rule.key, because: digest };
-    const verdict = attachedBecause(`attached to the admitted ${digest}`);
+    const verdict = restingOn(
+      attachedBecause(`attached to the admitted ${digest}`),
+      subject.verdict,
+    );
     memory.attach(digest, item.digest);
     const grants = attachmentGrantsOf(manifest, scope);
     return (await remember(ask, item, verdict, grants, { withdrawals })) ?? 'withdrawn';
   }
 
-  async function byRule(ask: Ask, item: Case, { tag, again }: Ruling): Promise<Decision> {
+  async function byRule(ask: Ask, item: Case, ruling: Ruling): Promise<Decision> {
     const { repository, rule } = ask;
+    const { tag, again } = ruling;
     const judgement = await judge(
       item,
       rule,
@@ -153,7 +159,11 @@ export function createDeciding(
         ...(parts.revocation !== undefined && { revocation: parts.revocation }),
       },
     );
-    const { verdict } = judgement;
+    const verdict = orExcepted(
+      { ...ask, ...ruling, digest: item.digest },
+      judgement.verdict,
+      parts,
+    );
     const scope = { repository, policyKey: rule.key, because: item.digest };
     const grants = [
       ...grantsOf(item.manifest, scope),
@@ -275,6 +285,7 @@ export function admitted(
   due: number,
 ): Admitted {
   const { digest, mediaType, bytes } = item;
+  const warning = warningOf(verdict);
   return {
     outcome: 'admitted',
     digest,
@@ -284,5 +295,6 @@ export function admitted(
     verdict,
     source,
     due,
+    ...(warning === undefined ? {} : { warning }),
   };
 }

@@ -16,7 +16,7 @@ export interface Admitted {
   readonly source: DecisionSource;
   /** When it is to be decided anew; milliseconds since the epoch, infinite for never. */
   readonly due: number;
-  /** For a `Warning: 299` header: audit mode, a tag held at another digest than upstream's, or one whose upstream cannot be asked. */
+  /** For a `Warning: 299` header: audit mode, an exception, a tag held at another digest than upstream's, or one whose upstream cannot be asked. */
   readonly warning?: string;
   /** Not to be remembered for longer than a refusal: a list of referrers, which may turn out to be a signed image. */
   readonly fleeting?: true;

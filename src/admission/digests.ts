@@ -5,7 +5,7 @@ import { formatReference } from '../oci/reference.ts';
 import type { Verdict } from '../policy/verdict.ts';
 import type { GrantRecord, VerdictRecord } from '../store/records.ts';
 import { MAX_MANIFEST, STALE_MEMORY } from './bounds.ts';
-import { admitted, createDeciding, type Case } from './deciding.ts';
+import { admitted, createDeciding, type Case, type Ruling } from './deciding.ts';
 import { isOpen, type Decision, type Refused } from './decision.ts';
 import { boundTag, holds, isDue } from './expiry.ts';
 import { membersOf } from './graph.ts';
@@ -57,18 +57,23 @@ export function createDigests(
     const key = { repository: ask.repository, digest, tag, policyKey: ask.rule.key };
     const recorded = await parts.records.findVerdict(key);
     const known = knownIn(recorded);
-    if (recorded === undefined || known === undefined) return decide(ask, digest, options, false);
+    if (recorded === undefined || known === undefined) {
+      return decide(ask, digest, options, { again: false, standing: false });
+    }
     const { verdict, decidedAt } = known;
     const now = parts.clock();
-    const stands = holds(verdict, now) && !memory.isWithdrawn(key);
-    const usable = stands && !(asImage && verdict.attached === true);
     const { rule } = ask;
+    const stands = holds(verdict, rule, now, parts.exceptions) && !memory.isWithdrawn(key);
+    const usable = stands && !(asImage && verdict.attached === true);
     if (usable && !again && !isDue(decidedAt, rule, now)) {
       return fromRecord(ask, recorded, verdict, decidedAt + rule.reverify);
     }
-    const decision = await decide(ask, digest, options, verdict.attached !== true);
-    if (decision.outcome === 'admitted' || !usable || again) return decision;
     const end = decidedAt + rule.reverify + rule.tags.maxStale;
+    const decision = await decide(ask, digest, options, {
+      again: verdict.attached !== true,
+      standing: usable && now < end,
+    });
+    if (decision.outcome === 'admitted' || !usable || again) return decision;
     return now < end && isOpen(decision.code)
       ? standIn(ask, recorded, { verdict, due: Math.min(now + STALE_MEMORY, end) }, decision)
       : decision;
@@ -84,7 +89,9 @@ export function createDigests(
     const decision = await fromRecord(ask, recorded, verdict, due);
     if (decision.outcome === 'refused') return refusal;
     const warning = `stale: it could not be verified again: ${refusal.reasons.join('; ')}`;
-    return { ...decision, warning };
+    // An exception is told first: the words of an outage are many.
+    const { warning: first } = decision;
+    return { ...decision, warning: first === undefined ? warning : `${first}; ${warning}` };
   }
 
   /** Decides anew where something was withdrawn meanwhile that it rests on, or the operator said something else. */
@@ -113,7 +120,7 @@ export function createDigests(
     ask: Ask,
     digest: Digest,
     { manifest, asImage = false }: DigestOptions,
-    again: boolean,
+    before: Omit<Ruling, 'tag'>,
   ): Promise<Decision | undefined> {
     const { withdrawals } = memory;
     const tag = boundTag(ask, asImage);
@@ -132,7 +139,7 @@ export function createDigests(
     const attached = asImage ? undefined : await deciding.asAttachment(ask, item, withdrawals);
     if (attached === 'withdrawn') return undefined;
     if (attached?.outcome === 'admitted') return attached;
-    const decision = await deciding.byRule(ask, item, { tag, again });
+    const decision = await deciding.byRule(ask, item, { ...before, tag });
     if (decision.outcome === 'refused' && isList) return deciding.asList(ask, item, granted);
     // What it is attached to could not be decided now, so a denial would say too much.
     return decision.outcome === 'refused' ? (attached ?? decision) : decision;

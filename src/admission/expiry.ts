@@ -3,11 +3,18 @@ import { digestHex, type Digest } from '../oci/digest.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { Verdict } from '../policy/verdict.ts';
 import type { Admitted } from './decision.ts';
+import { NO_EXCEPTIONS, type Exceptions } from './exceptions.ts';
 import type { Ask } from './parts.ts';
 
-/** Whether a verdict still holds: some rest on a certificate, on the age of a statement, or on the clock. */
-export function holds({ until }: Pick<Verdict, 'until'>, now: number): boolean {
-  return until === undefined || now < until;
+/** Whether a verdict still holds: some rest on a certificate, on the age of a statement, on the clock, or on an exception. */
+export function holds(
+  verdict: Pick<Verdict, 'until' | 'exception'>,
+  rule: Pick<Rule, 'name'>,
+  now: number,
+  exceptions: Exceptions = NO_EXCEPTIONS,
+): boolean {
+  const { until } = verdict;
+  return (until === undefined || now < until) && exceptions.covers(rule, verdict);
 }
 
 /** Whether a decision is to be made anew before it answers again. A clock that was set back makes none young. */

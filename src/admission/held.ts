@@ -49,7 +49,7 @@ interface Fresh {
 const LOOKS = 4;
 
 export function createHeld(
-  parts: Pick<AdmissionParts, 'records' | 'clock'>,
+  parts: Pick<AdmissionParts, 'records' | 'clock' | 'exceptions'>,
   memory: Memory,
   admitSubject: AdmitSubject,
 ): Held {
@@ -82,9 +82,13 @@ export function createHeld(
   }
 
   function isFresh(granted: GrantRecord): boolean {
-    const known = fresh.get(nameOf(granted));
-    if (known?.withdrawals !== memory.withdrawals) return false;
-    return isCurrent(known, parts.clock());
+    const name = nameOf(granted);
+    const known = fresh.get(name);
+    if (known === undefined) return false;
+    const is = known.withdrawals === memory.withdrawals && isCurrent(known, parts.clock());
+    // What ended once does not begin again when the clock is set back.
+    if (!is) fresh.delete(name);
+    return is;
   }
 
   async function stateOf(
@@ -104,7 +108,8 @@ export function createHeld(
       return memory.withdrawals === withdrawals ? 'holds' : 'fallen';
     }
     const { verdict, decidedAt } = known;
-    if (holds(verdict, since) && !isDue(decidedAt, rule, since) && !memory.isWithdrawn(giver)) {
+    const stands = holds(verdict, rule, since, parts.exceptions) && !memory.isWithdrawn(giver);
+    if (stands && !isDue(decidedAt, rule, since)) {
       const until = Math.min(verdict.until ?? Number.POSITIVE_INFINITY, decidedAt + rule.reverify);
       fresh.set(nameOf(granted), { since, until, withdrawals });
       return 'holds';
@@ -132,7 +137,8 @@ export function createHeld(
   }
 
   async function findKnown(key: VerdictKey): Promise<Known | undefined> {
-    return knownIn(await parts.records.findVerdict({ ...key, tag: undefined }));
+    const plain = { ...key, tag: undefined };
+    return knownIn((await parts.records.findVerdict(plain)) ?? memory.findUnwritten(plain));
   }
 
   return {

@@ -8,6 +8,7 @@ import type {
   GrantKind,
   GrantRecord,
   VerdictKey,
+  VerdictRecord,
 } from '../store/records.ts';
 import { atMost, GRANT_MEMORY, MAX_GIVERS } from './bounds.ts';
 import type { AdmissionParts } from './parts.ts';
@@ -35,6 +36,8 @@ export interface Memory {
   withdraw(key: VerdictKey): Promise<boolean>;
   /** Whether a verdict that is in the records was withdrawn and could not be removed from them. */
   isWithdrawn(key: GrantKey): boolean;
+  /** A verdict that the disk did not take: grants that hold nevertheless end with it. */
+  findUnwritten(key: VerdictKey): VerdictRecord | undefined;
   /** Somebody else wrote to the records, or withdrew something. */
   forget(): void;
   /**
@@ -46,12 +49,18 @@ export interface Memory {
 
 /** Withdrawals that could not be written. */
 const MAX_UNWRITTEN = 10_000;
+/** Characters of verdicts that could not be written. */
+const MAX_UNWRITTEN_VERDICTS = 16 * 1024 * 1024;
 
 export function createMemory(
   parts: Pick<AdmissionParts, 'blobs' | 'images' | 'records' | 'local' | 'logger'>,
 ): Memory {
   const grants = new LRUCache<string, GrantRecord>(atMost(GRANT_MEMORY));
   const unwritten = new LRUCache<string, true>(atMost(MAX_UNWRITTEN));
+  const verdicts = new LRUCache<string, VerdictRecord>({
+    maxSize: MAX_UNWRITTEN_VERDICTS,
+    sizeCalculation: ({ verdict }) => 1024 + verdict.length,
+  });
   let withdrawals = 0;
   let announced: number | undefined;
 
@@ -59,6 +68,7 @@ export function createMemory(
     withdrawals++;
     // Which of them rest on what was withdrawn only the records know.
     grants.clear();
+    verdicts.clear();
   }
 
   return {
@@ -95,6 +105,8 @@ export function createMemory(
         await parts.records.record(decision);
       } catch (error) {
         parts.logger.error({ err: error }, 'decision not recorded on disk');
+        const { verdict } = decision;
+        if (verdict !== undefined) verdicts.set(verdictKeyOf(verdict), verdict);
       }
     },
     async findGrant(key, of) {
@@ -123,6 +135,7 @@ export function createMemory(
         return false;
       }
     },
+    findUnwritten: (key) => verdicts.get(verdictKeyOf(key)),
     isWithdrawn: (key) => unwritten.size > 0 && unwritten.has(keyOf(key, 'manifest')),
     forget,
     async announced() {
@@ -141,6 +154,11 @@ function sideOf(kind: GrantKind): 'manifest' | 'blob' {
 /** A tuple: none of its members can contain a space. */
 function keyOf({ repository, digest, policyKey }: GrantKey, side: 'manifest' | 'blob'): string {
   return `${side} ${formatRepository(repository)} ${digest} ${policyKey}`;
+}
+
+/** The same for what was decided about a manifest, under a tag or without one. */
+function verdictKeyOf(key: VerdictKey): string {
+  return `${keyOf(key, 'manifest')} ${key.tag ?? ''}`;
 }
 
 function isWeak(grant: GrantRecord | undefined): boolean {

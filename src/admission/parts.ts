@@ -7,12 +7,15 @@ import type { LocalRecords } from '../store/local-records.ts';
 import type { Records } from '../store/records.ts';
 import type { TrustRoot } from '../trust/trust-root.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { Exceptions } from './exceptions.ts';
 import type { JudgeParts } from './judge.ts';
 import type { TagMove } from './tag-moves.ts';
 
 export interface AdmissionParts {
   readonly policy: Policy;
   readonly trustRoots: ReadonlyMap<string, TrustRoot>;
+  /** Digests that are admitted for a time whatever their signatures say; absent: none. */
+  readonly exceptions?: Exceptions;
   /** By canonical registry name; nothing else is ever contacted. */
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly blobs: BlobStore;

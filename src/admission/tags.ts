@@ -1,8 +1,9 @@
 /** A tag: a human's word, resolved to a digest once, pinned when that digest is admitted, asked about again in time. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Digest } from '../oci/digest.ts';
+import type { Rule } from '../policy/rule.ts';
 import type { TagRule } from '../policy/tag-rule.ts';
-import type { PinRecord, TagOrder } from '../store/tag-records.ts';
+import type { PinRecord } from '../store/tag-records.ts';
 import { parseAttachmentTag } from './attachment.ts';
 import { ASKING_MEMORY, PATIENCE, STALE_MEMORY } from './bounds.ts';
 import type { Digests } from './digests.ts';
@@ -40,7 +41,8 @@ export function createTags(parts: AdmissionParts, memory: Memory, digests: Diges
     // In audit mode only an operator's word holds a tag: otherwise nobody would be told of its moves.
     const byRule = watched && rule.tags.freeze && rule.mode === 'enforce';
     const frozen = order?.frozen === true || byRule;
-    const state = frozen ? 'fresh' : stateOf(pin, order, rule.tags, now);
+    const asks = order?.ask === true || isExcepted(pin, rule);
+    const state = frozen ? 'fresh' : stateOf(pin, asks, rule.tags, now);
     if (state === 'old') return lookUpPatiently(question, pin);
     const found = await digests.admit(ask, pin.digest, { asImage: judge === undefined });
     if (found.outcome === 'refused') {
@@ -53,6 +55,12 @@ export function createTags(parts: AdmissionParts, memory: Memory, digests: Diges
     if (state === 'fresh') return { decision, until: fresh };
     const until = Math.min(now + ASKING_MEMORY, fresh + rule.tags.background);
     return { decision, until, later: lookup.lookUp(question) };
+  }
+
+  /** What the tag is held back from is admitted by now: the exception was added since. */
+  function isExcepted({ withheld }: PinRecord, rule: Rule): boolean {
+    if (withheld?.why !== 'unverified' || withheld.digest === undefined) return false;
+    return parts.exceptions?.find(rule, withheld.digest) !== undefined;
   }
 
   /** Who has a last answer to give does not let clients wait long for an upstream that is silent. */
@@ -105,12 +113,12 @@ export function createTags(parts: AdmissionParts, memory: Memory, digests: Diges
 /** `usable`: it answers once more while upstream is asked. */
 function stateOf(
   pin: PinRecord,
-  order: TagOrder | undefined,
+  asks: boolean,
   { refresh, background }: TagRule,
   now: number,
 ): 'fresh' | 'usable' | 'old' {
   const { withheld } = pin;
-  if (withheld?.refused === true || order?.ask === true) return 'old';
+  if (withheld?.refused === true || asks) return 'old';
   const age = ageOf(pin, now);
   if (!isOver(age, refresh)) return 'fresh';
   return age < refresh + background ? 'usable' : 'old';

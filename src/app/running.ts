@@ -2,10 +2,12 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { createAdmission } from '../admission/admission.ts';
+import { openExceptions } from '../admission/exceptions.ts';
 import type { AdmissionParts } from '../admission/parts.ts';
 import type { ReverificationParts } from '../admission/reverification.ts';
 import type { Config } from '../config/config.ts';
 import type { Serving } from '../http/serving.ts';
+import { describeOver } from '../policy/exception.ts';
 import type { Policy } from '../policy/rule.ts';
 import type { TrustRoot } from '../trust/trust-root.ts';
 import type { RegistryUpstream } from '../upstream/registry-upstream.ts';
@@ -42,6 +44,7 @@ export async function run(config: Config, shared: SharedParts): Promise<Running>
   const connected = createUpstreams(config, { logger, clock });
   const upstreams = connected.byName;
   const revocation = openRevocation(config);
+  const exceptions = openExceptions(config.exceptions, clock);
   let trustRoots = new Map<string, TrustRoot>();
   let serving: Serving | undefined;
   let policy: Policy = { rules: [] };
@@ -56,6 +59,7 @@ export async function run(config: Config, shared: SharedParts): Promise<Running>
         ...rules,
         upstreams,
         ...shared,
+        exceptions,
         revocation: revocation.check,
         prefetch: config.cache.prefetch,
       }),
@@ -67,6 +71,10 @@ export async function run(config: Config, shared: SharedParts): Promise<Running>
     };
   }
 
+  for (const exception of config.exceptions.filter(({ expires }) => expires <= clock())) {
+    const { digest, rule } = exception;
+    logger.warn({ digest, rule }, `an exception has no effect: ${describeOver(exception)}`);
+  }
   const trust = openTrustRoots(config.trustRoots, {
     isOffline: config.offline,
     folder: join(config.cache.path, 'trust'),

@@ -2,27 +2,14 @@
 import { existsSync, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { plainText } from '../admission/plain-text.ts';
-import { carry, type CarriedList, type CarryParts } from '../carry/carry.ts';
+import { carry, type CarriedList } from '../carry/carry.ts';
 import { parsePlatform, type Wanted } from '../carry/wanted.ts';
-import type { CarryDesk, Terminal } from './carry-desk.ts';
+import type { CarryContext } from './carry-context.ts';
+import type { CarryDesk } from './carry-desk.ts';
 import { exitCodeOf, printList } from './carry-table.ts';
 import { MAX_LIST, parseImageList, readWanted, type ListOptions } from './image-list.ts';
 import { EXIT, type CommandIo, type ExitCode } from './io.ts';
 import { createProgress } from './progress.ts';
-
-/** What the process gives to the commands that carry images. */
-export interface CarryContext {
-  /** Opens the proxy of the configuration; without a file the shipped one. */
-  readonly openDesk: (file: string | undefined) => CarryDesk;
-  readonly terminal: Terminal;
-  /** `-` is the standard input. */
-  readonly readFile: (file: string) => Promise<string>;
-  /** Aborted when somebody wants it to end. */
-  readonly signal: AbortSignal;
-  /** Waits a moment for what is being written; replaced in tests. */
-  readonly settle?: CarryParts['settle'];
-  readonly io: CommandIo;
-}
 
 const MAX_LINE = 2000;
 const MAX_JOBS = 64;

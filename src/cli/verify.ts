@@ -5,6 +5,7 @@ import { parseManifest, type Manifest } from '../oci/manifest.ts';
 import { formatReference, parseReference, type Reference } from '../oci/reference.ts';
 import type { Evaluation } from '../policy/evaluate.ts';
 import type { Finding } from '../policy/evidence.ts';
+import type { Verdict } from '../policy/verdict.ts';
 import { EXIT, type CommandIo, type ExitCode } from './io.ts';
 import { drawTree, type Branch } from './tree.ts';
 
@@ -77,7 +78,7 @@ function toJson(reference: Reference, { decision, requires, manifest }: Examined
     reference: formatReference(reference),
     outcome: outcomeOf(decision),
     ...(admitted
-      ? { warning: decision.warning }
+      ? { warning: decision.warning, exception: exceptionOf(decision.verdict) }
       : { code: decision.code, message: decision.message }),
     digest,
     rule,
@@ -88,6 +89,13 @@ function toJson(reference: Reference, { decision, requires, manifest }: Examined
     requirement: verdict?.evaluation,
     manifest: describeManifest(manifest),
   };
+}
+
+/** With the time as people write it. */
+function exceptionOf({ exception }: Verdict): object | undefined {
+  if (exception === undefined) return undefined;
+  const { digest, reason, expires } = exception;
+  return { digest, reason, expires: new Date(expires).toISOString() };
 }
 
 function toTree(reference: Reference, { decision, requires, manifest }: Examined): Branch {
@@ -112,6 +120,9 @@ function toTree(reference: Reference, { decision, requires, manifest }: Examined
 function conclusion(decision: Decision): string {
   if (decision.outcome === 'refused') {
     return `${outcomeOf(decision).toUpperCase()}: ${decision.reasons.join('; ')}`;
+  }
+  if (decision.verdict.exception !== undefined) {
+    return `ADMITTED BY AN EXCEPTION: ${decision.warning ?? decision.verdict.reasons.join('; ')}`;
   }
   if (decision.warning !== undefined) return `SERVED WITH A WARNING: ${decision.warning}`;
   return `ADMITTED: ${decision.verdict.reasons.join('; ')}`;

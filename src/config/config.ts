@@ -1,4 +1,5 @@
 /** The configuration as the rest of the program sees it: checked, complete, frozen, plain data. */
+import type { Digest } from '../oci/digest.ts';
 import type { JsonObject } from '../oci/json.ts';
 import type { TagsConfig } from './tags.ts';
 import type { UpstreamConfig } from './upstream-config.ts';
@@ -19,6 +20,8 @@ export interface Config {
   readonly trustRoots: readonly TrustRootConfig[];
   /** In the order of the file, then those of the included files: the first match decides. */
   readonly policies: readonly RuleConfig[];
+  /** Of all files; no two are about one digest under one rule. */
+  readonly exceptions: readonly ExceptionConfig[];
   readonly log: LogConfig;
 }
 
@@ -177,6 +180,16 @@ export interface RuleConfig {
   /** Milliseconds. */
   readonly reverify: number;
   readonly mode: 'enforce' | 'audit';
+}
+
+/** A digest that a rule admits for a time although its signatures do not do. */
+export interface ExceptionConfig {
+  readonly digest: Digest;
+  /** A rule that requires something, by its name. */
+  readonly rule: string;
+  readonly reason: string;
+  /** When it is over; milliseconds since the epoch. */
+  readonly expires: number;
 }
 
 /** Where the signatures of a rule's images are, and how they must name the image. */

@@ -67,6 +67,7 @@ function build(
     upstreams: merged.upstreams,
     trustRoots: merged.trustRoots,
     policies: merged.policies,
+    exceptions: merged.exceptions,
     log: { level: raw.log.level },
   };
 }

@@ -1,10 +1,11 @@
 /** One set of upstreams, trust roots and rules out of several files, in which nothing is said in two ways. */
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { RuleConfig, TrustRootConfig } from './config.ts';
+import type { ExceptionConfig, RuleConfig, TrustRootConfig } from './config.ts';
 import type { UpstreamConfig } from './upstream-config.ts';
 import type { Finding } from './problem.ts';
 import type { RootKinds } from './requirements.ts';
+import { readExceptions } from './exceptions.ts';
 import { readRules } from './rules.ts';
 import type { Source } from './source.ts';
 import { isPlainInstance, readTrustRoot } from './trust-roots.ts';
@@ -17,6 +18,7 @@ export interface Merged {
   readonly trustRoots: readonly TrustRootConfig[];
   /** Those of the first file first. */
   readonly policies: readonly RuleConfig[];
+  readonly exceptions: readonly ExceptionConfig[];
   /** Reports what was found later, by its place in the whole, at the place where it was written. */
   report(finding: Finding): void;
 }
@@ -60,12 +62,17 @@ export function merge(main: Source, others: readonly Source[]): Merged {
     })),
   );
   checkRuleNames(rules);
+  const exceptions = readExceptions(
+    sources,
+    rules.map(({ value }) => value),
+  );
 
   return {
     included: others.map(({ file }) => resolve(file)),
     upstreams: [...upstreams.values()].map(({ value }) => value),
     trustRoots: [...trustRoots.values()].map(({ value }) => value),
     policies: rules.map(({ value }) => value),
+    exceptions,
     report({ path, message, at }) {
       const [section, key, ...rest] = path;
       if (section === 'policies' && typeof key === 'number') {

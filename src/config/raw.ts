@@ -33,6 +33,7 @@ export interface RawShared {
   readonly upstreams: Readonly<Record<string, RawUpstream>>;
   readonly trustRoots: Readonly<Record<string, RawTrustRoot>>;
   readonly policies: readonly RawRule[];
+  readonly exceptions: readonly RawException[];
 }
 
 export interface RawUpstream extends RawPlace {
@@ -118,6 +119,13 @@ export interface RawRule {
   readonly tags: RawTags;
   readonly reverify: string;
   readonly mode: 'enforce' | 'audit';
+}
+
+export interface RawException {
+  readonly digest: string;
+  readonly rule: string;
+  readonly reason: string;
+  readonly expires: string;
 }
 
 export type RawRequirement =

@@ -19,7 +19,7 @@ export interface Source<Raw extends RawShared = RawShared> {
 }
 
 /** What an included file may hold. */
-const SHARED: readonly string[] = ['upstreams', 'trustRoots', 'policies'];
+const SHARED: readonly string[] = ['upstreams', 'trustRoots', 'policies', 'exceptions'];
 
 /**
  * Reads the file that was asked for.

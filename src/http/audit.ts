@@ -1,5 +1,6 @@
 /** The audit trail of this surface: one event for each decision, whatever it was about. */
 import { isUndetermined, type Decision } from '../admission/decision.ts';
+import { warningOf } from '../admission/exceptions.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
 import type { Exchange, PullDecision, PullOutcome } from './serving.ts';
 
@@ -49,14 +50,17 @@ function toPull(reference: Reference, decision: Decision): PullDecision {
 function reasonsOf(decision: Decision): readonly string[] {
   if (decision.outcome === 'refused') return decision.reasons;
   const { warning, verdict } = decision;
-  // In audit mode the reasons are what the warning tells.
+  // In audit mode, and of an exception, the reasons are what the warning tells.
   if (warning === undefined || verdict.outcome !== 'admitted') return verdict.reasons;
+  if (warning === warningOf(verdict)) return verdict.reasons;
   return [warning, ...verdict.reasons];
 }
 
 function outcomeOf(decision: Decision): PullOutcome {
   if (decision.outcome === 'admitted') {
-    return decision.verdict.outcome === 'admitted' ? 'admitted' : 'warned';
+    const { outcome, exception } = decision.verdict;
+    if (outcome !== 'admitted') return 'warned';
+    return exception === undefined ? 'admitted' : 'excepted';
   }
   if (decision.code === 'absent') return 'absent';
   return isUndetermined(decision.code) ? 'undetermined' : 'denied';

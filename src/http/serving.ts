@@ -20,7 +20,8 @@ export interface Origin {
   readonly dispatcher: Dispatcher;
 }
 
-export type PullOutcome = 'admitted' | 'warned' | 'denied' | 'undetermined' | 'absent';
+/** `excepted`: served because of an exception; `warned`: because of audit mode. */
+export type PullOutcome = 'admitted' | 'excepted' | 'warned' | 'denied' | 'undetermined' | 'absent';
 
 /** Who asked, and how long it took. */
 export interface PullRequest {

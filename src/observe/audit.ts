@@ -1,7 +1,9 @@
 /** The audit trail: one line for each decision, written whatever the log level. */
 import type { LineStream } from './logger.ts';
 
-export type AuditOutcome = 'admitted' | 'warned' | 'denied' | 'undetermined' | 'absent';
+/** `excepted`: served because of an exception; `warned`: because of audit mode. */
+export type AuditOutcome =
+  'admitted' | 'excepted' | 'warned' | 'denied' | 'undetermined' | 'absent';
 
 /** One request. */
 export interface AuditRequest {

@@ -25,6 +25,8 @@ export interface Metrics {
   readonly decision: (outcome: string, cached: string) => void;
   /** Served under a rule in audit mode that would have refused it. */
   readonly auditWouldDeny: (rule: string) => void;
+  /** Served because of an exception alone. */
+  readonly exceptionUsed: (rule: string) => void;
   readonly request: (route: string, status: number) => void;
   readonly blobBytesServed: (source: 'cache' | 'fill', bytes: number) => void;
   readonly digestMismatch: (upstream: string) => void;
@@ -81,6 +83,11 @@ export function createMetrics(): Metrics {
   const wouldDeny = counter(
     'audit_would_deny_total',
     'Served under a rule in audit mode that would have refused it.',
+    ['rule'],
+  );
+  const exceptionsUsed = counter(
+    'exceptions_used_total',
+    'Served because an exception admits it although its signatures do not.',
     ['rule'],
   );
   const requests = tally('requests_total', 'Requests by route and status.', ['route', 'status']);
@@ -167,6 +174,9 @@ export function createMetrics(): Metrics {
     },
     auditWouldDeny: (rule) => {
       wouldDeny.inc({ rule });
+    },
+    exceptionUsed: (rule) => {
+      exceptionsUsed.inc({ rule });
     },
     request: (route, status) => {
       requests.count(route, status);

@@ -38,6 +38,7 @@ export function createObservation(options: ObservationOptions): Observation {
       audit(request, decision);
       metrics.decision(decision.outcome, decision.cached);
       if (decision.outcome === 'warned') metrics.auditWouldDeny(decision.rule ?? '');
+      if (decision.outcome === 'excepted') metrics.exceptionUsed(decision.rule ?? '');
     },
     blobServed: metrics.blobBytesServed,
     digestMismatch: metrics.digestMismatch,

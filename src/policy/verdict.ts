@@ -1,6 +1,7 @@
 /** The answer to "may this digest be served here?", always with its reasons. */
 import type { Evaluation } from './evaluate.ts';
 import type { Finding } from './evidence.ts';
+import type { Exception } from './exception.ts';
 
 export type VerdictOutcome = 'admitted' | 'denied' | 'undetermined';
 
@@ -25,4 +26,6 @@ export interface Verdict {
   readonly signedAt?: number;
   /** Until when an admission holds, where time alone can end it. Milliseconds since the epoch. */
   readonly until?: number;
+  /** Admitted because of it alone, or because of what it admitted. */
+  readonly exception?: Exception;
 }

@@ -8,8 +8,10 @@ const SIG = /^GET .*\.sig$/;
 const REFERRERS = /^GET .*\/referrers\//;
 const FALLBACK = /^GET .*\/manifests\/sha256-[0-9a-f]{64}$/;
 
-function open(t: Test, options: LabOptions = {}): Promise<Lab> {
-  const upstream = { retry: { attempts: 1 }, timeouts: { headers: 150 } };
+/** @param action what the upstream will do: its silence alone is waited for, and a busy machine is no silence. */
+function open(t: Test, options: LabOptions = {}, action?: FaultAction): Promise<Lab> {
+  const headers = action?.kind === 'stall' ? 1_000 : 60_000;
+  const upstream = { retry: { attempts: 1 }, timeouts: { headers } };
   return openLab(t, { registry: { referrersApi: true }, upstream, ...options });
 }
 
@@ -30,7 +32,7 @@ const troubles: Readonly<Record<string, readonly [FaultAction, string]>> = {
 for (const [what, [action, expected]] of Object.entries(troubles)) {
   for (const [where, place] of Object.entries({ '.sig': SIG, referrers: REFERRERS })) {
     t.test(`${what} at the ${where} of an image without signatures is ${expected}`, async (t) => {
-      const { registry, image, stranger, get, head } = await open(t);
+      const { registry, image, stranger, get, head } = await open(t, {}, action);
       const { digest } = image('app', { tag: 'v1' });
       // So that there is a body to break.
       cosign2(registry, TEAM, digest, stranger);
@@ -134,7 +136,7 @@ const first: Readonly<Record<string, readonly [FaultAction, string]>> = {
 
 for (const [what, [action, expected]] of Object.entries(first)) {
   t.test(`${what} at the tag itself is ${expected}, and so it is at the manifest`, async (t) => {
-    const { registry, signed, get } = await open(t);
+    const { registry, signed, get } = await open(t, {}, action);
     const { digest } = signed('app', { tag: 'v1' });
     registry.fault(/\/manifests\/(v1|sha256:)/, action);
     t.equal(told(await get('manifests/v1')), expected);

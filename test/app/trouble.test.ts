@@ -60,7 +60,7 @@ const troubles: Readonly<Record<string, Trouble>> = {
 
 for (const [what, { fault, refusal, reason }] of Object.entries(troubles)) {
   t.test(`an upstream that ${what} costs no pull within maxStale`, async (t) => {
-    const lab = await open(t, {}, fault?.kind === 'stall' ? 500 : undefined);
+    const lab = await open(t, {}, fault?.kind === 'stall' ? 1_000 : undefined);
     const { registry, proxy, get, head } = lab;
     const app = lab.signed('app', { tag: 'v1' });
     const cold = lab.signed('cold', { tag: 'cold' });

@@ -15,6 +15,8 @@ import { until } from '../store/sources.ts';
 
 const contents = Buffer.from(Array.from({ length: 300_000 }, (_, index) => index % 251));
 const layers = [contents];
+/** Milliseconds. */
+const PATIENCE = 1_000;
 
 interface Scene extends Lab {
   readonly mirrors: readonly FakeRegistry[];
@@ -26,11 +28,11 @@ interface Scene extends Lab {
   readonly ranges: (place: FakeRegistry) => readonly (string | undefined)[];
 }
 
-async function open(t: Test, count = 1): Promise<Scene> {
+/** @param patience milliseconds after which a blob that stalls is given up; a busy machine is no stall. */
+async function open(t: Test, count = 1, patience = 60_000): Promise<Scene> {
   const mirrors: FakeRegistry[] = [];
   for (let index = 0; index < count; index++) mirrors.push(await openFakeRegistry(t));
-  // A blob that stalls is given up soon.
-  const lab = await openLab(t, { mirrors, upstream: { timeouts: { body: 100 } } });
+  const lab = await openLab(t, { mirrors, upstream: { timeouts: { body: patience } } });
   const app = lab.signed('app', { tag: 'v1', layers });
   const [digest] = app.layers;
   if (digest === undefined) throw new Error('expected a layer');
@@ -51,7 +53,7 @@ function filesOf(path: string): readonly string[] {
 }
 
 t.test('a blob that stops in the middle is finished by the mirror, byte after byte', async (t) => {
-  const { registry, mirrors, get, layer, isKept, ranges } = await open(t);
+  const { registry, mirrors, get, layer, isKept, ranges } = await open(t, 1, PATIENCE);
   await get('manifests/v1');
   const [mirror] = mirrors;
   if (mirror === undefined) return;
@@ -114,7 +116,7 @@ t.test('a signature that only the mirror has counts for nothing', async (t) => {
 });
 
 t.test('corrupt bytes of a mirror are neither finished nor kept', async (t) => {
-  const { registry, proxy, mirrors, get, layer, isKept } = await open(t);
+  const { registry, proxy, mirrors, get, layer, isKept } = await open(t, 1, PATIENCE);
   await get('manifests/v1');
   registry.fault(/blobs/, { kind: 'stall', after: 100_000 });
   const remove = mirrors[0]?.fault(/blobs/, { kind: 'corrupt', at: 7 });

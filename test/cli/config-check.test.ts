@@ -3,6 +3,7 @@ import t, { type Test } from 'tap';
 import { inspectRules } from '../../src/app/rules.ts';
 import { configCheck } from '../../src/cli/config-check.ts';
 import { writeFiles } from '../helpers/config-file.ts';
+import { createSigner } from '../helpers/signer.ts';
 
 /** Runs the command on YAML text; the file's name is replaced by FILE in what it says. */
 function check(t: Test, yaml: string, files: Readonly<Record<string, string>> = {}) {
@@ -69,6 +70,26 @@ policies:
     'FILE: fine (2 upstreams, 0 trust roots, 2 rules)',
     'note: rule "typo" matches ghrc.io, which is no upstream, did you mean "ghcr.io"?',
   ]);
+});
+
+t.test('exceptions are counted, and those that are over pointed out', async (t) => {
+  const rule = '{ name: a, match: "ghcr.io/**", require: { key: { trustRoot: r } } }';
+  const exception = (hex: string, expires: string): string =>
+    `{ digest: "sha256:${hex.repeat(64)}", rule: a, reason: soon, expires: ${expires} }`;
+  const yaml = `
+upstreams: { ghcr.io: {} }
+trustRoots: { r: { publicKeys: [r.pub] } }
+policies: [${rule}]
+exceptions: [${exception('a', '2020-01-31')}, ${exception('b', '9000-01-01')}]
+`;
+  t.strictSame(check(t, yaml, { 'r.pub': createSigner().publicPem }), {
+    code: 0,
+    out: [
+      'FILE: fine (1 upstream, 1 trust root, 1 rule, 2 exceptions)',
+      `note: rule "a" and sha256:${'a'.repeat(64)}: an exception was over on 2020-02-01T00:00:00Z: soon`,
+    ],
+    err: [],
+  });
 });
 
 t.test('a file that is not there is a problem of the configuration', async (t) => {

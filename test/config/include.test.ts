@@ -163,8 +163,8 @@ const cases: readonly (readonly [
     'an included file that includes, or has what is for the main file',
     'include: [ a.yml ]',
     a('include: []\nlisten: { port: 1 }'),
-    'a.yml:1 include: an included file has upstreams, trustRoots, policies only, not "include"',
-    'a.yml:2 listen: an included file has upstreams, trustRoots, policies only, not "listen"',
+    'a.yml:1 include: an included file has upstreams, trustRoots, policies, exceptions only, not "include"',
+    'a.yml:2 listen: an included file has upstreams, trustRoots, policies, exceptions only, not "listen"',
   ],
   [
     'mistakes of every kind in every file, with their lines',

@@ -67,6 +67,7 @@ t.test('there are examples', async (t) => {
     'audit-first.yaml',
     'behind-nginx.yaml',
     'corp-registry.yaml',
+    'exceptions.yaml',
     'github.yaml',
     'keyless.yaml',
     'kubernetes-nodes.yaml',

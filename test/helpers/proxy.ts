@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { request } from 'undici';
 import { createAdmission, type Admission } from '../../src/admission/admission.ts';
+import { openExceptions } from '../../src/admission/exceptions.ts';
 import type { TagMove } from '../../src/admission/tag-moves.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { startRegistryServer } from '../../src/http/server.ts';
 import type { Observer, PullDecision, PullRequest, Serving } from '../../src/http/serving.ts';
 import { reverify, type Reverified } from '../../src/admission/reverification.ts';
 import type { BlobStore } from '../../src/store/blob-store.ts';
+import type { Exception } from '../../src/policy/exception.ts';
 import { parsePolicy, type Policy, type RuleSpec } from '../../src/policy/rule.ts';
 import type { TagRule } from '../../src/policy/tag-rule.ts';
 import { openDiskBlobStore, type DiskBlobStoreOptions } from '../../src/store/disk-blob-store.ts';
@@ -43,6 +45,7 @@ export interface ProxyOptions {
   readonly mirrors?: readonly { readonly url: string }[];
   readonly policies: readonly TestRule[];
   readonly trustRoots?: readonly TrustRoot[];
+  readonly exceptions?: readonly Exception[];
   /** Asks about certificates, in the place of what is made with `fetchBytes`. */
   readonly revocation?: (root: NotationRoot) => RevocationCheck;
   /** Upstreams are left alone when they fail, and asked rarely for what is not there, as the program has them. */
@@ -90,7 +93,13 @@ export interface Proxy {
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<Answer>;
   head(path: string, headers?: Readonly<Record<string, string>>): Promise<Answer>;
   /** Puts other rules in place, as a reload does. */
-  reload(policies: readonly TestRule[], trustRoots?: readonly TrustRoot[]): void;
+  reload(
+    policies: readonly TestRule[],
+    trustRoots?: readonly TrustRoot[],
+    exceptions?: readonly Exception[],
+  ): void;
+  /** Warnings of the log, as they are told. */
+  readonly warnings: readonly string[];
   close(): Promise<void>;
 }
 
@@ -145,7 +154,17 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
 
   let current: Policy = { rules: [] };
 
-  function serve(policies: readonly TestRule[], roots: readonly TrustRoot[]): Serving {
+  const warnings: string[] = [];
+  const logger = {
+    ...quiet,
+    warn: (_about: unknown, text?: string) => void warnings.push(text ?? ''),
+  };
+
+  function serve(
+    policies: readonly TestRule[],
+    roots: readonly TrustRoot[],
+    exceptions: readonly Exception[],
+  ): Serving {
     const trustRoots = new Map(roots.map((root) => [root.name, root]));
     const rules = policies.map((rule, index) => ({
       name: `rule ${index + 1}`,
@@ -158,6 +177,7 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
     const admission = createAdmission({
       policy,
       trustRoots,
+      exceptions: openExceptions(exceptions, () => now),
       upstreams,
       blobs,
       records,
@@ -167,7 +187,7 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
         serving.admission.forget();
         withdrawn.push(rule);
       },
-      logger: quiet,
+      logger,
       revocation:
         options.revocation ??
         (({ revocationLists }) =>
@@ -178,7 +198,7 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
     return { admission, upstreams: names, origins: upstreams };
   }
 
-  let serving = serve(options.policies, options.trustRoots ?? []);
+  let serving = serve(options.policies, options.trustRoots ?? [], options.exceptions ?? []);
   const observer: Observer = {
     pull: (request, decision) => pulls.push({ ...request, ...decision }),
     blobServed: () => undefined,
@@ -251,8 +271,13 @@ export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy>
     },
     get: (target, headers) => ask('GET', target, headers),
     head: (target, headers) => ask('HEAD', target, headers),
-    reload(policies, trustRoots) {
-      serving = serve(policies, trustRoots ?? options.trustRoots ?? []);
+    warnings,
+    reload(policies, trustRoots, exceptions) {
+      serving = serve(
+        policies,
+        trustRoots ?? options.trustRoots ?? [],
+        exceptions ?? options.exceptions ?? [],
+      );
     },
     close: () => (closed ??= close()),
   };

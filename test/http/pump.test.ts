@@ -68,6 +68,7 @@ t.test('a client that does not read holds the reading back', async (t) => {
   const socket = await openSocket(url);
   socket.pause();
   socket.write(get);
+  while (read === 0) await turn();
   // As long as buffers fill, then no more.
   for (let still = 0; still < 200; still++) {
     const before = read;

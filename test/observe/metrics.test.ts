@@ -10,6 +10,7 @@ t.test('every counter appears under its name and labels', async (t) => {
   metrics.decision('admitted', 'memory');
   metrics.decision('denied', 'none');
   metrics.auditWouldDeny('our "releases"');
+  metrics.exceptionUsed('releases');
   metrics.request('manifest', 200);
   metrics.blobBytesServed('cache', 1000);
   metrics.blobBytesServed('cache', 24);
@@ -22,6 +23,7 @@ t.test('every counter appears under its name and labels', async (t) => {
     'countersign_decisions_total{outcome="admitted",cached="memory"} 2',
     'countersign_decisions_total{outcome="denied",cached="none"} 1',
     String.raw`countersign_audit_would_deny_total{rule="our \"releases\""} 1`,
+    'countersign_exceptions_used_total{rule="releases"} 1',
     'countersign_requests_total{route="manifest",status="200"} 1',
     'countersign_blob_bytes_served_total{source="cache"} 1024',
     'countersign_digest_mismatch_total{upstream="ghcr.io"} 1',
@@ -105,7 +107,21 @@ t.test(
         cached: 'records',
       },
     );
+    observer.pull(
+      { client: '10.0.0.7', method: 'HEAD', asked: '/v2/', durationMs: 1 },
+      {
+        reference: 'ghcr.io/team/app:1',
+        digest: undefined,
+        rule: 'now',
+        outcome: 'excepted',
+        signers: [],
+        reasons: ['exception until then'],
+        cached: 'memory',
+      },
+    );
     const text = await observation.metrics.render();
+    t.match(text, 'countersign_decisions_total{outcome="excepted",cached="memory"} 1');
+    t.match(text, 'countersign_exceptions_used_total{rule="now"} 1');
     t.match(text, 'countersign_decisions_total{outcome="warned",cached="records"} 1');
     t.match(text, 'countersign_audit_would_deny_total{rule="soon"} 1');
   },

@@ -14,4 +14,5 @@ for (let number = 0; process.ppid === parent; number++) {
   const { bytes, size, digest } = numberedContent(number);
   const reader = await store.fill(digest, { size, source: sourceOf(bytes, 3000) });
   await Promise.all([readAndClose(reader), records.record(decisionOf(number))]);
+  if (number === 0) console.log('decided');
 }

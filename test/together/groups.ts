@@ -22,7 +22,7 @@ export const GROUPS = {
   'attacks-o-z': { files: ['attacks/[o-z]*'] },
   admission: { files: ['admission/*', 'admin/*', 'app/*'] },
   carry: { files: ['carry/*', 'layout/*'] },
-  edges: { files: ['http/*', 'upstream/*', 'trust/*', 'cli/*'] },
+  edges: { files: ['http/*', 'upstream/*', 'trust/*', 'cli/*', 'signing/*'] },
   notation: { files: ['verify/notation/**/*'] },
   sigstore: { files: ['verify/sigstore/**/*'] },
   store: { files: ['store/*'], except: ['store/*.property'] },

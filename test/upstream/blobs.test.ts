@@ -153,11 +153,11 @@ t.test('a reader that waits is not a body that stalls', async (t) => {
   const registry = await openFakeRegistry(t);
   const large = Buffer.alloc(8 * 1024 * 1024, 'x');
   const digest = registry.putBlob(REPOSITORY, large);
-  const upstream = openUpstream(t, registry, { timeouts: { body: 250, total: 500 } });
+  const upstream = openUpstream(t, registry, { timeouts: { body: 1_000, total: 1_000 } });
   const blob = await upstream.openBlob(REPOSITORY, digest);
   let length = 0;
   for await (const chunk of blob.body) {
-    if (length === 0) await new Promise((resolve) => setTimeout(resolve, 600));
+    if (length === 0) await new Promise((resolve) => setTimeout(resolve, 2_100));
     length += chunk.length;
   }
   t.equal(length, large.length);

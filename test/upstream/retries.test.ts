@@ -177,7 +177,8 @@ t.test('an upstream that says nothing is a timeout', async (t) => {
   registry.fault(/./, { kind: 'stall' });
   const upstream = openUpstream(t, registry, { timeouts: { headers: 30 } });
   await expectFailure(t, upstream.fetchManifest(REPOSITORY, 'v1'), 'timeout');
-  t.equal(registry.requests.length, 1);
+  // None where a busy machine lets it arrive when nobody waits for its answer any more.
+  t.ok(registry.requests.length <= 1, 'it is not tried again');
 });
 
 t.test('a connection that is not made in time is not tried again', async (t) => {

@@ -49,7 +49,8 @@ export const EKU = { codeSigning: '1.3.6.1.5.5.7.3.3', timeStamping: '1.3.6.1.5.
 /** @returns the certificate; equal options give another one, by its serial number. */
 export function issueCertificate(options: CertificateOptions): Issued {
   const { key = createKey(), issuer, promise, subject = der.sequence() } = options;
-  const serial = options.serial ?? BigInt(randomInt(2 ** 47));
+  // As long as every other: what is compared with another certificate has its length by its content, not by chance.
+  const serial = options.serial ?? BigInt(2 ** 46 + randomInt(2 ** 46));
   const signing = issuer?.key ?? key;
   const algorithm = signatureAlgorithm(signing, options.hash);
   const identifiers: readonly Extension[] = [

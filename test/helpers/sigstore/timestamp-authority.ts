@@ -167,7 +167,7 @@ function timestampInfo(
     der.integer(1),
     der.oid(policy),
     options.messageImprint ?? der.sequence(hashAlgorithm(hash), der.octets(digest)),
-    der.integer(randomInt(2 ** 47)),
+    der.integer(2 ** 46 + randomInt(2 ** 46)),
     der.generalizedTime(time),
     ...(accuracy === null ? [] : [accuracy]),
     ...(nonce === undefined ? [] : [der.integer(nonce)]),
