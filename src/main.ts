@@ -9,12 +9,14 @@ import { openCarryDesk } from './app/carry-desk.ts';
 import { openApprovalsDesk } from './app/approvals-desk.ts';
 import { openKeyDesk } from './app/key-desk.ts';
 import { readPolicyKeys } from './app/policy-keys.ts';
+import { openImportDesk } from './app/import-desk.ts';
 import { openPinsDesk } from './app/pins-desk.ts';
 import { inspectRules, readKeep } from './app/rules.ts';
 import { approvals, isApprovalCommand } from './cli/approvals.ts';
 import { carryContext } from './cli/carry-context.ts';
 import { cacheGc, cacheScrub, cacheStats, SCRUB_RATE } from './cli/cache.ts';
 import { configCheck } from './cli/config-check.ts';
+import { importBundle, type ImportContext } from './cli/import.ts';
 import { EXIT, type CommandIo, type ExitCode } from './cli/io.ts';
 import { mirror } from './cli/mirror.ts';
 import { pins } from './cli/pins.ts';
@@ -39,6 +41,11 @@ const USAGE = `countersign: a pull-through registry proxy that serves only what 
                                              fetch and verify images ahead of time, * in a tag stands for any characters;
                                              a LIST is a file, of lines or YAML; exit code 1 if any was refused, 3 if any
                                              could not be had, 130 when interrupted
+  countersign import BUNDLE [--config FILE] [--as REF] [--dry-run] [--json]
+  countersign import BUNDLE --show | --extract DIR
+                                             take what an export brings, decided by this side's own rules; BUNDLE is a
+                                             tar, a folder or -; exit code 1 if anything was refused, 3 if anything could
+                                             not be decided or written
   countersign config check FILE              name every mistake in a configuration
   countersign pins list [--json] | show REF [--json]
                                              what tags mean here, and since when
@@ -93,6 +100,7 @@ async function run(args: readonly string[]): Promise<ExitCode | undefined> {
       openApprovalsDesk(load(file), pino({ level: 'silent' }));
     return approvals(args, { keys: openKeyDesk(process.env), open }, io);
   }
+  if (args[0] === 'import') return importBundle(args.slice(1), importContext());
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -140,6 +148,21 @@ async function run(args: readonly string[]): Promise<ExitCode | undefined> {
         command === undefined ? 'expected a command' : `unknown command ${JSON.stringify(command)}`,
       );
   }
+}
+
+/** What the import needs of this process. */
+function importContext(): ImportContext {
+  const { stderr, stdin } = process;
+  return {
+    openDesk: (file = DEFAULT_CONFIG) =>
+      openImportDesk(load(file), { logger: pino({ level: 'silent' }), input: stdin }),
+    terminal: {
+      isTty: stderr.isTTY,
+      columns: () => stderr.columns,
+      write: (text) => void stderr.write(text),
+    },
+    io,
+  };
 }
 
 function expectArguments(rest: readonly string[], count: number): readonly string[] {

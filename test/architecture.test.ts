@@ -25,13 +25,13 @@ const ROOMS: Rooms = {
   upstream: { rooms: ['oci'] },
   store: { rooms: ['oci'] },
   signing: { rooms: ['oci', 'trust', 'verify'] },
+  layout: { rooms: ['oci', 'upstream'] },
+  // What a client of the proxy has to know of registries the room that asks them knows already.
+  carry: { rooms: [...CORE, 'upstream', 'layout'], types: ['store'] },
   config: { rooms: ['oci'] },
   observe: { rooms: ['oci'] },
   http: { rooms: ['oci', 'policy', 'admission'], types: ['store'] },
   admin: { rooms: ['oci'] },
-  layout: { rooms: ['oci'], types: ['upstream'] },
-  // A client of the proxy: what it has to know of registries the rooms that ask them know already.
-  carry: { rooms: ['oci', 'policy', 'admission', 'upstream', 'layout'] },
   // The commands say what they need as types; the composition makes it, and knows no command.
   app: { rooms: PARTS, types: ['cli'] },
   serve: { rooms: [...PARTS, 'app'] },

@@ -126,18 +126,9 @@ function spoil(registry: FakeRegistry): Spoiled {
   const busy: FaultAction = { kind: 'status', status: 503 };
   const limited: FaultAction = { kind: 'status', status: 429, headers: { 'retry-after': '0' } };
   const stuck: FaultAction = { kind: 'stall', after: 10 };
-  const ofBlobs = [
-    [],
-    [cut],
-    [],
-    [reset],
-    [busy],
-    [],
-    [silent, cut],
-    [limited],
-    [],
-    [cut, cut, cut],
-  ];
+  const often = [[], [cut], [], [reset], [busy], [], [silent, cut], [], [], [cut, cut, cut]];
+  // Each costs everybody a second in which nothing is asked.
+  const ofBlobs = [...Array.from({ length: 12 }, () => often).flat(), [limited]];
   // A manifest that breaks off is no decision, and costs its image the seconds after which it may be asked for again.
   const ofOthers = Array.from({ length: 600 }, (_, at): readonly FaultAction[] =>
     at === 300 ? [silent] : at % 30 === 0 ? [reset] : at % 30 === 10 ? [busy] : [],
