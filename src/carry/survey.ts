@@ -3,7 +3,7 @@ import type { Content } from '../layout/proven.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
-import { failed, got, type Answer } from './answer.ts';
+import { failed, got, type Answer, type Failed } from './answer.ts';
 import { contentsOf, findAttached, type Attached } from './attached.ts';
 import { MAX_INDEX_DEPTH } from './bounds.ts';
 import type { ProxyClient, ServedManifest } from './proxy-client.ts';
@@ -45,7 +45,7 @@ export async function survey(
     attached.push(...found.value.attached);
     notes.push(...found.value.notes);
   }
-  const others = [...tree.others.values()];
+  const others = [...tree.others.values()].filter(({ digest }) => !tree.chosen.has(digest));
   const blobs = new Map<Digest, Content>();
   for (const one of tree.chosen.values())
     for (const blob of contentsOf(one)) blobs.set(blob.digest, blob);
@@ -80,12 +80,12 @@ async function descend(
   served: ServedManifest,
   platforms: readonly Platform[] | undefined,
   depth: number,
-): Promise<Exclude<Answer<never>, { outcome: 'got' }> | undefined> {
+): Promise<Failed | undefined> {
   const { tree, withOthers } = descent;
   tree.chosen.set(served.digest, served);
   const { manifest } = served;
   if (manifest.kind === 'image') return undefined;
-  if (depth >= MAX_INDEX_DEPTH) return failed(`indexes lie deeper than ${MAX_INDEX_DEPTH}`);
+  if (depth >= MAX_INDEX_DEPTH) return tooDeep();
   const chosen = chooseChildren(manifest.manifests, platforms);
   if (chosen.length === 0 && platforms !== undefined) {
     return failed(`it has nothing for ${platforms.join(', ')}: ${platformsOf(manifest.manifests)}`);
@@ -100,10 +100,35 @@ async function descend(
       const flaw = await descend(descent, child.value, undefined, depth + 1);
       if (flaw !== undefined) return flaw;
     } else {
-      tree.others.set(digest, child.value);
+      const flaw = await descendOther(descent, child.value, depth + 1);
+      if (flaw !== undefined) return flaw;
     }
   }
   return undefined;
+}
+
+/** A child that nobody asked for, and the manifests below it. */
+async function descendOther(
+  descent: Descent,
+  served: ServedManifest,
+  depth: number,
+): Promise<Failed | undefined> {
+  const { client, repository, tree } = descent;
+  tree.others.set(served.digest, served);
+  const { manifest } = served;
+  if (manifest.kind === 'image') return undefined;
+  if (depth >= MAX_INDEX_DEPTH) return tooDeep();
+  for (const { digest } of manifest.manifests) {
+    const child = await client.manifest(repository, digest);
+    if (child.outcome !== 'got') return { ...child, message: `child ${child.message}` };
+    const flaw = await descendOther(descent, child.value, depth + 1);
+    if (flaw !== undefined) return flaw;
+  }
+  return undefined;
+}
+
+function tooDeep(): Failed {
+  return failed(`indexes lie deeper than ${MAX_INDEX_DEPTH}`);
 }
 
 function platformsOf(children: readonly Descriptor[]): string {

@@ -5,9 +5,9 @@ import type { CarryDesk, Terminal } from './carry-desk.ts';
 import type { CarryParts } from '../carry/carry.ts';
 import type { CommandIo } from './io.ts';
 
-export interface CarryContext {
+export interface CarryContext<Desk extends CarryDesk = CarryDesk> {
   /** Opens the configuration; without a file the shipped one. @throws {ConfigError} */
-  readonly openDesk: (file: string | undefined) => CarryDesk;
+  readonly openDesk: (file: string | undefined) => Desk;
   readonly terminal: Terminal;
   /** `-` is the standard input. */
   readonly readFile: (file: string) => Promise<string>;
@@ -19,10 +19,10 @@ export interface CarryContext {
 }
 
 /** Of this process, whose first SIGINT it takes; the second one ends it at once, which is as safe as a kill. */
-export function carryContext(
-  open: (file: string | undefined, signal: AbortSignal) => CarryDesk,
+export function carryContext<Desk extends CarryDesk>(
+  open: (file: string | undefined, signal: AbortSignal) => Desk,
   io: CommandIo,
-): CarryContext {
+): CarryContext<Desk> {
   const interrupted = new AbortController();
   process.once('SIGINT', () => {
     interrupted.abort();

@@ -2,10 +2,9 @@
 import { existsSync, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { plainText } from '../admission/plain-text.ts';
-import { carry, type CarriedList } from '../carry/carry.ts';
+import { carry, type CarriedList, type CarryParts } from '../carry/carry.ts';
 import { parsePlatform, type Wanted } from '../carry/wanted.ts';
 import type { CarryContext } from './carry-context.ts';
-import type { CarryDesk } from './carry-desk.ts';
 import { exitCodeOf, printList } from './carry-table.ts';
 import { MAX_LIST, parseImageList, readWanted, type ListOptions } from './image-list.ts';
 import { EXIT, type CommandIo, type ExitCode } from './io.ts';
@@ -36,7 +35,8 @@ export async function mirror(args: readonly string[], context: CarryContext): Pr
     const desk = context.openDesk(values.config);
     try {
       const wanted = await readAll(positionals, { ...desk, platforms }, context.readFile);
-      const list = await carryAll(wanted, { jobs, withOthers: false }, desk, context);
+      const { client } = await desk.connect();
+      const list = await carryAll(wanted, { jobs, withOthers: false, client }, context);
       printList(list, values.json, io);
       return exitCodeOf(list);
     } finally {
@@ -100,18 +100,16 @@ async function readList(file: string, readFile: CarryContext['readFile']): Promi
 /** Carries them and shows how it goes. */
 export async function carryAll(
   wanted: readonly Wanted[],
-  options: { readonly jobs: number; readonly withOthers: boolean },
-  desk: CarryDesk,
-  { terminal, signal, settle }: CarryContext,
+  options: Pick<CarryParts, 'jobs' | 'withOthers' | 'client'>,
+  { terminal, signal, settle }: Pick<CarryContext, 'terminal' | 'signal' | 'settle'>,
 ): Promise<CarriedList> {
-  const { client } = await desk.connect();
   const progress = createProgress(terminal);
   const timer = setInterval(() => {
     progress.tick();
   }, TICK).unref();
   try {
     const settling = settle === undefined ? {} : { settle };
-    return await carry(wanted, { ...options, ...settling, client, watch: progress, signal });
+    return await carry(wanted, { ...options, ...settling, watch: progress, signal });
   } finally {
     clearInterval(timer);
     progress.end();

@@ -53,7 +53,7 @@ policies:
     const { signal = new AbortController().signal, config: own = config() } = options;
     const shown: string[] = [];
     const code = await mirror(args, {
-      openDesk: () => openCarryDesk(own, logger, signal),
+      openDesk: () => openCarryDesk(own, { logger, signal, env: {} }),
       terminal: {
         isTty: false,
         columns: () => 80,
