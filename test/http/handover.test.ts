@@ -133,6 +133,7 @@ function keptBlob(bytes: Buffer, opened: { count: number; closed: number }): Gra
     size: bytes.length,
     open: async () => ({ reader: reader(), cached: true }),
     openKept: async () => reader(),
+    isKept: async () => true,
     explain: () => refused(),
   };
 }
