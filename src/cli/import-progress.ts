@@ -1,6 +1,5 @@
 /** How far an import is: one bar on a terminal, a line now and then elsewhere. */
 import { sizeText } from './cache.ts';
-import type { OnProgress } from './import-desk.ts';
 
 /** Where it is shown. */
 export interface ImportTerminal {
@@ -17,7 +16,8 @@ const LINE = 5000;
 const BAR = 24;
 
 export interface ImportProgress {
-  readonly show: OnProgress;
+  /** @param what it is that is done with the bytes: `checked`, `written`. */
+  readonly show: (what: string, done: number, total: number) => void;
   /** Takes the bar away. */
   end(): void;
 }

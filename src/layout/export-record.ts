@@ -2,7 +2,13 @@
 import { parseAnnotations } from '../oci/descriptor.ts';
 import { parseDigest, type Digest } from '../oci/digest.ts';
 import { isJsonObject, parseJson, type JsonObject } from '../oci/json.ts';
-import { formatReference, isTag, type Reference, type Repository } from '../oci/reference.ts';
+import {
+  formatReference,
+  formatRepository,
+  isTag,
+  type Reference,
+  type Repository,
+} from '../oci/reference.ts';
 import { MAX_CONTAINERS, MAX_FILES, MAX_LISTED } from './bounds.ts';
 import { parseEntryName } from './entry-name.ts';
 import { parseFullReference, parseFullRepository } from './full-name.ts';
@@ -58,6 +64,26 @@ export interface RecordedBlob {
 export interface RecordedFile extends RecordedBlob {
   /** `trust/NAME/…`, `rules.yaml`, `revocation/…` */
   readonly path: string;
+}
+
+/** The same record gives the same bytes. */
+export function formatExportRecord(record: ExportRecord): Buffer {
+  const { createdAt, images, attachments, blobs, files } = record;
+  const text = JSON.stringify({
+    version: 1,
+    createdAt,
+    images: images.map(({ reference, ...image }) => ({
+      reference: formatReference(reference),
+      ...image,
+    })),
+    attachments: attachments.map(({ repository, ...attachment }) => ({
+      repository: formatRepository(repository),
+      ...attachment,
+    })),
+    blobs,
+    files,
+  });
+  return Buffer.from(text);
 }
 
 /** @throws {SyntaxError} for a record that is not understood in one way. */
