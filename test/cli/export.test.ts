@@ -245,10 +245,8 @@ t.test('a seal is a signature over the record', async (t) => {
 });
 
 t.test('rules are written as they are, with schemas in the place of their files', async (t) => {
-  const rule = `require: { anyOf: [
-    { key: { trustRoot: release } },
-    { attestation: { type: slsa-provenance-v1, by: { key: { trustRoot: other } }, schemaFile: schema.json } },
-  ] }, tags: { refresh: 1h }`;
+  const attestation = `{ type: slsaprovenance1, by: { key: { trustRoot: other } }, schemaFile: schema.json }`;
+  const rule = `tags: { refresh: 1h }, require: { anyOf: [{ key: { trustRoot: release } }, { attestation: ${attestation} }] }`;
   const { run, file, signed } = await open(t, rule);
   signed('good', 'v1');
   const { code, text } = await run(`lab.local/${TEAM}:v1`, '-o', file);
