@@ -5,15 +5,21 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { openVerifier } from './app.ts';
+import { openCarryDesk } from './app/carry-desk.ts';
 import { openApprovalsDesk } from './app/approvals-desk.ts';
 import { openKeyDesk } from './app/key-desk.ts';
 import { readPolicyKeys } from './app/policy-keys.ts';
+import { openImportDesk } from './app/import-desk.ts';
 import { openPinsDesk } from './app/pins-desk.ts';
 import { inspectRules, readKeep } from './app/rules.ts';
 import { approvals, isApprovalCommand } from './cli/approvals.ts';
+import { carryContext } from './cli/carry-context.ts';
 import { cacheGc, cacheScrub, cacheStats, SCRUB_RATE } from './cli/cache.ts';
 import { configCheck } from './cli/config-check.ts';
+import { importBundle, type ImportContext } from './cli/import.ts';
+import { exportBundle } from './cli/export.ts';
 import { EXIT, type CommandIo, type ExitCode } from './cli/io.ts';
+import { mirror } from './cli/mirror.ts';
 import { pins } from './cli/pins.ts';
 import { verify } from './cli/verify.ts';
 import { verifyBundle } from './cli/verify-bundle.ts';
@@ -32,6 +38,18 @@ const USAGE = `countersign: a pull-through registry proxy that serves only what 
   countersign verify-bundle --bundle FILE (--key FILE | --certificate-identity ID --certificate-oidc-issuer URL)
       [--trusted-root FILE] [--verify-at TIME] FILE_OR_sha256:DIGEST
                                              decide about one Sigstore bundle; exit code 0 valid, 1 not, 2 usage
+  countersign mirror REF_OR_LIST… [--platform OS/ARCH]… [--jobs N] [--json] [--config FILE]
+                                             fetch and verify images ahead of time, * in a tag stands for any characters;
+                                             a LIST is a file, of lines or YAML; exit code 1 if any was refused, 3 if any
+                                             could not be had, 130 when interrupted
+  countersign export REF_OR_LIST… -o BUNDLE.tar [--platform OS/ARCH]… [--key KEY] [--jobs N] [--json] [--config FILE]
+                                             the same, written to an OCI image layout with all that is attached and needed to
+                                             verify it, sealed with a key; - is the standard output
+  countersign import BUNDLE [--config FILE] [--as REF] [--dry-run] [--json]
+  countersign import BUNDLE --show | --extract DIR
+                                             take what an export brings, decided by this side's own rules; BUNDLE is a
+                                             tar, a folder or -; exit code 1 if anything was refused, 3 if anything could
+                                             not be decided or written
   countersign config check FILE              name every mistake in a configuration
   countersign pins list [--json] | show REF [--json]
                                              what tags mean here, and since when
@@ -76,6 +94,13 @@ function load(file: string): Config {
 async function run(args: readonly string[]): Promise<ExitCode | undefined> {
   // It has options of its own, in any order: a protocol that other people's test suites speak.
   if (args[0] === 'verify-bundle') return verifyBundle(args.slice(1), io);
+  if (args[0] === 'import') return importBundle(args.slice(1), importContext());
+  if (args[0] === 'mirror' || args[0] === 'export') {
+    const open = (file = DEFAULT_CONFIG, signal: AbortSignal) =>
+      openCarryDesk(load(file), { logger: pino({ level: 'silent' }), signal, env: process.env });
+    const command = args[0] === 'mirror' ? mirror : exportBundle;
+    return command(args.slice(1), carryContext(open, io));
+  }
   if (isApprovalCommand(args[0]) && !args.includes('--help')) {
     const open = (file = DEFAULT_CONFIG) =>
       openApprovalsDesk(load(file), pino({ level: 'silent' }));
@@ -128,6 +153,21 @@ async function run(args: readonly string[]): Promise<ExitCode | undefined> {
         command === undefined ? 'expected a command' : `unknown command ${JSON.stringify(command)}`,
       );
   }
+}
+
+/** What the import needs of this process. */
+function importContext(): ImportContext {
+  const { stderr, stdin } = process;
+  return {
+    openDesk: (file = DEFAULT_CONFIG) =>
+      openImportDesk(load(file), { logger: pino({ level: 'silent' }), input: stdin }),
+    terminal: {
+      isTty: stderr.isTTY,
+      columns: () => stderr.columns,
+      write: (text) => void stderr.write(text),
+    },
+    io,
+  };
 }
 
 function expectArguments(rest: readonly string[], count: number): readonly string[] {

@@ -28,6 +28,8 @@ export interface GrantedBlob {
    * attached content, which is looked at before it is served, whoever else may have it.
    */
   readonly openKept: (() => Promise<BlobReader | undefined>) | undefined;
+  /** Whether all of it is in the cache now. */
+  isKept(): Promise<boolean>;
   /** A failure to open or read, as a refusal. @throws whatever is not the store's or upstream's error. */
   explain(error: unknown): Refused;
 }
@@ -65,8 +67,9 @@ export function createBlobs(
     const open = (): Promise<OpenedBlob> =>
       attached ? openAttached(ask, { ...granted, size }) : openBlob(ask, granted);
     const openKept = attached ? undefined : () => parts.blobs.open(digest, size);
+    const isKept = async (): Promise<boolean> => (await parts.blobs.stat(digest)) === size;
     const explain = (error: unknown): Refused => explainFailure(ask, digest, error);
-    return { outcome: 'granted', digest, mediaType, size, open, openKept, explain };
+    return { outcome: 'granted', digest, mediaType, size, open, openKept, isKept, explain };
   }
 
   /**

@@ -9,6 +9,7 @@ import type {
   TrustRootConfig,
 } from '../config/config.ts';
 import { TrustKeeper } from '../trust/keeper.ts';
+import { findLastKnownGood } from '../trust/last-known-good.ts';
 import { assembleAuthorities } from '../trust/loose-parts.ts';
 import { parseNotationConfigDir, type NotationPolicyRoot } from '../trust/notation-config-dir.ts';
 import { notationRoot, type NotationRoot } from '../trust/notation-root.ts';
@@ -23,7 +24,12 @@ import {
 } from '../trust/trust-root.ts';
 import { createTufSource, requireTufRoot, type TufRepository } from '../trust/tuf.ts';
 import { parseRevocationList } from '../verify/notation/revocation/revocation-list.ts';
-import { githubTuf, publicGoodAuthorities, publicGoodTuf } from '../trust/well-known.ts';
+import {
+  githubTuf,
+  publicGoodAuthorities,
+  publicGoodTrustedRoot,
+  publicGoodTuf,
+} from '../trust/well-known.ts';
 
 const NOTHING: SigstoreAuthorities = {
   certificateAuthorities: [],
@@ -199,8 +205,7 @@ function createKeeper(
   if (config.kind !== 'sigstore' || config.refresh === undefined) return undefined;
   const repository = tufOf(config.source);
   if (repository === undefined || root.kind !== 'sigstore') return undefined;
-  // The prefix keeps a name such as ".." from being a way out.
-  const folder = join(parent, `root-${encodeURIComponent(config.name)}`);
+  const folder = folderOf(parent, config.name);
   return new TrustKeeper({
     name: config.name,
     source: createTufSource(repository, { folder }),
@@ -213,6 +218,30 @@ function createKeeper(
     clock,
     onChange,
   });
+}
+
+/** The prefix keeps a name such as ".." from being a way out. */
+function folderOf(parent: string, name: string): string {
+  return join(parent, `root-${encodeURIComponent(name)}`);
+}
+
+/**
+ * The trusted root in force, as it was published: what was fetched last, else what was shipped; undefined where there is
+ * none, and for roots that are no such file.
+ * @param parent where the proxy keeps what it fetches.
+ */
+export async function findTrustedRoot(
+  { name, source, refresh }: SigstoreRootConfig,
+  parent: string,
+): Promise<Buffer | undefined> {
+  if (source.kind === 'file') return Buffer.from(source.file.text);
+  const repository = tufOf(source);
+  if (repository === undefined) return undefined;
+  const folder = folderOf(parent, name);
+  const { id } = createTufSource(repository, { folder });
+  const kept = refresh === undefined ? undefined : await findLastKnownGood(folder, id);
+  const isShipped = source.kind === 'instance' && source.instance === 'public-good';
+  return kept?.content ?? (isShipped ? publicGoodTrustedRoot() : undefined);
 }
 
 function tufOf(source: SigstoreRootConfig['source']): TufRepository | undefined {

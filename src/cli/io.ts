@@ -7,7 +7,7 @@ export interface CommandIo {
   err(line: string): void;
 }
 
-/** Exit codes: admitted or fine, denied, usage or configuration, undetermined. */
-export const EXIT = { ok: 0, denied: 1, usage: 2, undetermined: 3 } as const;
+/** Exit codes: admitted or fine, denied, usage or configuration, undetermined; ended by SIGINT, as shells know it. */
+export const EXIT = { ok: 0, denied: 1, usage: 2, undetermined: 3, interrupted: 130 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

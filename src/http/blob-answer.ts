@@ -8,6 +8,11 @@ import type { Body } from './pump.ts';
 /** Docker's and everybody's type for blobs; what the manifest calls it is the manifest's business. */
 const TYPE = 'application/octet-stream';
 
+/** RFC 9211: whether the bytes come out of the cache, or from an upstream while they fill it. */
+export function cacheStatus(isKept: boolean): OutgoingHttpHeaders {
+  return { 'cache-status': isKept ? 'countersign; hit' : 'countersign; fwd=miss' };
+}
+
 export interface BlobAnswer {
   readonly status: 200 | 206 | 304 | 416;
   readonly headers: OutgoingHttpHeaders;
@@ -64,6 +69,7 @@ export function handOverBlob(blob: Blob, location: string): OutgoingHttpHeaders 
     'content-type': TYPE,
     'content-length': 0,
     'x-accel-redirect': location,
+    ...cacheStatus(true),
   };
 }
 

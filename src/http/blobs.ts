@@ -3,7 +3,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import type { GrantedBlob, OpenedBlob } from '../admission/blobs.ts';
 import { formatRepository } from '../oci/reference.ts';
 import { report } from './audit.ts';
-import { answerBlob, handOverBlob, type BlobAnswer } from './blob-answer.ts';
+import { answerBlob, cacheStatus, handOverBlob, type BlobAnswer } from './blob-answer.ts';
 import { ClientGone, pump } from './pump.ts';
 import { toRegistryError, writeError } from './registry-error.ts';
 import type { Route } from './route.ts';
@@ -32,7 +32,8 @@ export async function serveBlob(exchange: Exchange, route: BlobRoute): Promise<v
   const answer = answerBlob(request.headers, blob);
   const { status, body } = answer;
   if (body === undefined || request.method === 'HEAD') {
-    response.writeHead(status, { ...headers, ...answer.headers }).end();
+    const found = body === undefined ? {} : cacheStatus(await blob.isKept());
+    response.writeHead(status, { ...headers, ...answer.headers, ...found }).end();
     return;
   }
   const location = await exchange.handover?.offer(blob);
@@ -40,8 +41,8 @@ export async function serveBlob(exchange: Exchange, route: BlobRoute): Promise<v
     response.writeHead(200, { ...headers, ...handOverBlob(blob, location) }).end();
     return;
   }
-  await sendBlob(exchange, route, blob, body, () => {
-    response.writeHead(status, { ...headers, ...answer.headers });
+  await sendBlob(exchange, route, blob, body, (isKept) => {
+    response.writeHead(status, { ...headers, ...answer.headers, ...cacheStatus(isKept) });
   });
 }
 
@@ -50,7 +51,7 @@ async function sendBlob(
   route: BlobRoute,
   blob: GrantedBlob,
   body: NonNullable<BlobAnswer['body']>,
-  begin: () => void,
+  begin: (isKept: boolean) => void,
 ): Promise<void> {
   const { response, observer } = exchange;
   let opened: OpenedBlob | undefined;
@@ -60,9 +61,12 @@ async function sendBlob(
   try {
     opened = await blob.open();
     if (response.destroyed) return;
-    const sent = await pump(opened.reader, response, body, begin);
+    const { reader, cached } = opened;
+    const sent = await pump(reader, response, body, () => {
+      begin(cached);
+    });
     response.end(body.tail);
-    observer.blobServed(opened.cached ? 'cache' : 'fill', sent);
+    observer.blobServed(cached ? 'cache' : 'fill', sent);
   } catch (error) {
     if (!(error instanceof ClientGone || response.destroyed)) fail(exchange, route, blob, error);
   } finally {

@@ -13,8 +13,13 @@ const GITHUB_ROOT = new URL('../../config/trust/github-tuf-root.json', import.me
 
 /** The public-good instance as it was when this version was released. */
 export function publicGoodAuthorities(): SigstoreAuthorities {
+  return parseTrustedRoot(publicGoodTrustedRoot());
+}
+
+/** The same, as its repository published it. */
+export function publicGoodTrustedRoot(): Buffer {
   const targets = publicGoodSeed()['targets'];
-  return parseTrustedRoot(seedBytes(isJsonObject(targets) ? targets['trusted_root.json'] : ''));
+  return seedBytes(isJsonObject(targets) ? targets['trusted_root.json'] : '');
 }
 
 /** Where the public-good instance publishes what changes. */

@@ -67,6 +67,7 @@ export function granting(reader: BlobReader): Partial<Admission> {
       size: reader.size,
       open: async () => ({ reader, cached: true }),
       openKept: async () => reader,
+      isKept: async () => true,
       explain: () => refused('unreachable'),
     }),
   };

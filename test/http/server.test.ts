@@ -118,6 +118,22 @@ t.test('HEAD of a blob reads nothing of it', async (t) => {
   t.strictSame(registry.requests, []);
 });
 
+t.test('Cache-Status says whether a blob is in the cache, to HEAD and to GET', async (t) => {
+  const { signed, get, head } = await openLab(t);
+  const {
+    config,
+    layers: [layer = config],
+  } = signed('app', { tag: 'v1' });
+  await get('manifests/v1');
+  const statusOf = async (ask: typeof get, headers = {}) =>
+    (await ask(`blobs/${layer}`, headers)).headers['cache-status'];
+  t.equal(await statusOf(head), 'countersign; fwd=miss');
+  t.equal(await statusOf(get), 'countersign; fwd=miss');
+  // It has its name a moment after its last byte was sent.
+  while ((await statusOf(head)) !== 'countersign; hit') await new Promise(setImmediate);
+  t.equal(await statusOf(get, { range: 'bytes=1-2' }), 'countersign; hit');
+});
+
 t.test('HTTPS is served with the certificate that was given', async (t) => {
   const key = readFileSync(new URL('../fixtures/tls/test-only-key.pem', import.meta.url), 'utf8');
   const { url } = await startStub(t, { tls: { cert: testCertificate(), key } });

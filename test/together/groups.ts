@@ -21,6 +21,7 @@ export const GROUPS = {
   'attacks-notation': { files: ['attacks/n*'] },
   'attacks-o-z': { files: ['attacks/[o-z]*'] },
   admission: { files: ['admission/*', 'admin/*', 'app/*'] },
+  carry: { files: ['carry/*', 'layout/*'] },
   edges: { files: ['http/*', 'upstream/*', 'trust/*', 'cli/*', 'signing/*'] },
   notation: { files: ['verify/notation/**/*'] },
   sigstore: { files: ['verify/sigstore/**/*'] },

@@ -1,0 +1,94 @@
+/** What `countersign mirror` and `export` work with: the proxy of the configuration, asked with patience. */
+import { constants, createReadStream } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import type { Writable } from 'node:stream';
+import type { Logger } from 'pino';
+import type { Seal } from '../carry/export-plan.ts';
+import { createPatience } from '../carry/patience.ts';
+import { createProxyClient } from '../carry/proxy-client.ts';
+import type { ExportDesk } from '../cli/carry-desk.ts';
+import type { Config } from '../config/config.ts';
+import { writeNewFile } from '../layout/new-file.ts';
+import type { Write } from '../layout/write-layout.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { matchesRepository, parseMatch } from '../policy/pattern.ts';
+import { BUNDLE_TYPE, signDigest } from '../signing/approval.ts';
+import { blobName, blobsFolder } from '../store/disk-layout.ts';
+import { collectExportFiles } from './export-files.ts';
+import { openKeyDesk } from './key-desk.ts';
+import { openOwnProxy, type OwnProxy } from './own-proxy.ts';
+
+export interface CarryDeskOptions {
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  /** For keys. */
+  readonly env: NodeJS.ProcessEnv;
+  /** Milliseconds since the epoch. */
+  readonly clock?: () => number;
+  /** What `-` is. */
+  readonly output?: Writable;
+}
+
+/** `connect` throws StoreError when the cache is in use and no proxy answers for it. */
+export function openCarryDesk(config: Config, options: CarryDeskOptions): ExportDesk {
+  const { logger, signal, env, clock = Date.now, output = process.stdout } = options;
+  const names = new Set(config.upstreams.map(({ name }) => name));
+  const blobs = blobsFolder(config.cache.path);
+  const rules = config.policies.map(({ name, match }) => ({ name, match: parseMatch(match) }));
+  const isRegistry = (name: string): boolean => names.has(name);
+  let opened: OwnProxy | undefined;
+  return {
+    defaults: { registry: config.upstreams.find((upstream) => upstream.default)?.name, isRegistry },
+    isRegistry,
+    clock,
+    async connect() {
+      opened = await openOwnProxy(config, logger);
+      const { url, dispatcher, isRunning } = opened;
+      const client = createProxyClient({
+        ...{ url, dispatcher, signal },
+        patiently: createPatience({ signal }),
+        openKept: (digest) => createReadStream(join(blobs, blobName(digest))),
+      });
+      return { client, isRunning };
+    },
+    ruleOf: (repository) =>
+      rules.find(({ match }) => matchesRepository(match, repository))?.name ?? 'none',
+    collectFiles: (governing) => collectExportFiles(config, governing),
+    async openSeal(key) {
+      const signer = await openKeyDesk(env).openSigner(key);
+      return async (record: Descriptor): Promise<Seal> => {
+        const { manifest, blobs: contents } = await signDigest(signer, record, {}, clock());
+        return { manifest, artifactType: BUNDLE_TYPE, blobs: contents };
+      };
+    },
+    async writeFile(file, work) {
+      if (file === '-') await work(writerTo(output));
+      else await writeNewFile(file, work);
+    },
+    findObstacle,
+    close: async () => opened?.close(),
+  };
+}
+
+async function findObstacle(file: string): Promise<string | undefined> {
+  if (file === '-') return undefined;
+  try {
+    await access(dirname(resolve(file)), constants.W_OK);
+    const known = await stat(file).catch(() => undefined);
+    return known === undefined || known.isFile() ? undefined : 'it is no regular file';
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Waits until the system takes more. */
+function writerTo(output: Writable): Write {
+  return (bytes) =>
+    new Promise((done, fail) => {
+      output.write(bytes, (error) => {
+        if (error === null || error === undefined) done();
+        else fail(error);
+      });
+    });
+}

@@ -1,0 +1,51 @@
+/** Blobs that the proxy is to have: each asked for once in a run, so many at a time. */
+import type { Content } from '../layout/proven.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Repository } from '../oci/reference.ts';
+import { got, type Answer } from './answer.ts';
+import type { ProxyClient } from './proxy-client.ts';
+import { createSlots } from './slots.ts';
+
+/** How a blob came to be in the cache. */
+export type Arrival = 'cached' | 'fetched';
+
+export interface BlobQueue {
+  /** Resolves when it is in the cache, or cannot be. `onBytes` is told the bytes so far. */
+  bring(
+    repository: Repository,
+    blob: Content,
+    onBytes: (bytes: number) => void,
+  ): Promise<Answer<Arrival>>;
+}
+
+export function createBlobQueue(client: ProxyClient, parallel: number): BlobQueue {
+  const known = new Map<Digest, Promise<Answer<Arrival>>>();
+  const slots = createSlots(parallel);
+
+  async function bring(
+    repository: Repository,
+    blob: Content,
+    onBytes: (bytes: number) => void,
+  ): Promise<Answer<Arrival>> {
+    const kept = await client.isKept(repository, blob);
+    if (kept.outcome !== 'got') return kept;
+    if (kept.value) return got('cached');
+    const fetched = await client.fetchBlob(repository, blob, onBytes);
+    return fetched.outcome === 'got' ? got('fetched') : fetched;
+  }
+
+  return {
+    async bring(repository, blob, onBytes) {
+      const { digest } = blob;
+      for (let other = known.get(digest); other !== undefined; other = known.get(digest)) {
+        const answer = await other;
+        // What failed in one repository may be there in another.
+        if (answer.outcome === 'got') return got('cached');
+        if (known.get(digest) === other) break;
+      }
+      const own = slots(() => bring(repository, blob, onBytes));
+      known.set(digest, own);
+      return own;
+    },
+  };
+}

@@ -1,0 +1,117 @@
+/** `countersign mirror …`: fetches and verifies a list of images ahead of time. */
+import { existsSync, statSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { plainText } from '../admission/plain-text.ts';
+import { carry, type CarriedList, type CarryParts } from '../carry/carry.ts';
+import { parsePlatform, type Wanted } from '../carry/wanted.ts';
+import type { CarryContext } from './carry-context.ts';
+import { exitCodeOf, printList } from './carry-table.ts';
+import { MAX_LIST, parseImageList, readWanted, type ListOptions } from './image-list.ts';
+import { EXIT, type CommandIo, type ExitCode } from './io.ts';
+import { createProgress } from './progress.ts';
+
+const MAX_LINE = 2000;
+const MAX_JOBS = 64;
+/** Milliseconds. */
+const TICK = 100;
+
+/** @throws {TypeError} of `parseArgs` for options that there are not; ConfigError for a list with mistakes. */
+export async function mirror(args: readonly string[], context: CarryContext): Promise<ExitCode> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      config: { type: 'string' },
+      platform: { type: 'string', multiple: true },
+      jobs: { type: 'string', default: '4' },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const { io } = context;
+  return withUsage(io, async () => {
+    const jobs = readJobs(values.jobs);
+    const platforms = values.platform?.map(parsePlatform);
+    requireArguments(positionals);
+    const desk = context.openDesk(values.config);
+    try {
+      const wanted = await readAll(positionals, { ...desk, platforms }, context.readFile);
+      const { client } = await desk.connect();
+      const list = await carryAll(wanted, { jobs, withOthers: false, client }, context);
+      printList(list, values.json, io);
+      return exitCodeOf(list);
+    } finally {
+      await desk.close();
+    }
+  });
+}
+
+/** What makes no sense is told in one line. */
+export async function withUsage(io: CommandIo, work: () => Promise<ExitCode>): Promise<ExitCode> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
+    io.err(plainText(error.message, MAX_LINE));
+    return EXIT.usage;
+  }
+}
+
+export function requireArguments(positionals: readonly string[]): void {
+  if (positionals.length === 0) {
+    throw new SyntaxError('expected references, or files that list them');
+  }
+}
+
+/** @throws {SyntaxError} */
+export function readJobs(text: string): number {
+  const jobs = /^[0-9]{1,3}$/.test(text) ? Number(text) : 0;
+  if (jobs >= 1 && jobs <= MAX_JOBS) return jobs;
+  throw new SyntaxError(
+    `--jobs: expected a number from 1 to ${MAX_JOBS}, got ${JSON.stringify(text)}`,
+  );
+}
+
+/** References, `@FILE`, and files that are there. @throws {SyntaxError} or ConfigError */
+export async function readAll(
+  args: readonly string[],
+  options: ListOptions,
+  readFile: CarryContext['readFile'],
+): Promise<readonly Wanted[]> {
+  const found: Wanted[] = [];
+  for (const arg of args) {
+    const file = arg.startsWith('@') ? arg.slice(1) : existsSync(arg) ? arg : undefined;
+    if (file === undefined) found.push(readWanted(arg, options.platforms, options));
+    else found.push(...parseImageList(await readList(file, readFile), file, options));
+  }
+  return found;
+}
+
+async function readList(file: string, readFile: CarryContext['readFile']): Promise<string> {
+  try {
+    if (file !== '-' && statSync(file).size > MAX_LIST)
+      throw new RangeError('it is larger than 1MiB');
+    return await readFile(file);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SyntaxError(`cannot read the list ${file}: ${reason}`, { cause: error });
+  }
+}
+
+/** Carries them and shows how it goes. */
+export async function carryAll(
+  wanted: readonly Wanted[],
+  options: Pick<CarryParts, 'jobs' | 'withOthers' | 'client'>,
+  { terminal, signal, settle }: Pick<CarryContext, 'terminal' | 'signal' | 'settle'>,
+): Promise<CarriedList> {
+  const progress = createProgress(terminal);
+  const timer = setInterval(() => {
+    progress.tick();
+  }, TICK).unref();
+  try {
+    const settling = settle === undefined ? {} : { settle };
+    return await carry(wanted, { ...options, ...settling, watch: progress, signal });
+  } finally {
+    clearInterval(timer);
+    progress.end();
+  }
+}
