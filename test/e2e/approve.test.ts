@@ -22,7 +22,7 @@ import { suite } from './lab/suite.ts';
 import type { RefusalWords } from './lab/tag-scene.ts';
 import { toolPath, type Tool } from './lab/tools.ts';
 
-suite(`approvals, with ${keepersName}`, toolsFor(approvalClients), async (t) => {
+suite(`approvals, with ${keepersName}`, [...toolsFor(approvalClients), 'oras'], async (t) => {
   const scene = await openApprovalScene(t);
   writeFileSync(noServices, NOTHING);
   // It ends while the other tests run.
@@ -79,6 +79,13 @@ async function byKey(t: Test, scene: ApprovalScene, key: OwnKey): Promise<void> 
   );
   t.equal(attested.status, 0, 'cosign 2 verifies it as the statement that it is', attested);
   const tree = await cosign('cosign 3', 'tree', '--allow-http-registry', name);
+  const listed = await run(toolPath('oras'), ['discover', '--plain-http', name]);
+  t.match(
+    listed.output,
+    'application/vnd.dev.sigstore.bundle.v0.3+json',
+    'and so does oras',
+    listed,
+  );
   t.match(tree.output, 'artifacts via OCI referrer', 'cosign lists it', tree);
 }
 
