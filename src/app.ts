@@ -8,6 +8,7 @@ import { createAdmission } from './admission/admission.ts';
 import { openExceptions } from './admission/exceptions.ts';
 import type { AdmissionParts } from './admission/parts.ts';
 import type { ReverificationParts } from './admission/reverification.ts';
+import { startAdopting } from './app/adopting.ts';
 import { readKeep, readRules } from './app/rules.ts';
 import { createCachedUpstream } from './app/cached-upstream.ts';
 import { run, type Running } from './app/running.ts';
@@ -106,8 +107,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     await closeStore();
     throw error;
   });
+  const adopting = startAdopting({ blobs, records, logger });
   const watch = watchRecords(records, () => {
     running.current().admission.forget();
+    adopting.look();
   });
   /** Upstreams of earlier configurations whose last requests may still be under way. */
   const retired: RegistryUpstream[] = [];
@@ -137,6 +140,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     async close() {
       await server.close();
       watch.close();
+      await adopting.close();
       await reloading;
       await running.retire();
       await Promise.all(

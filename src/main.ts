@@ -5,11 +5,16 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { openVerifier } from './app.ts';
+import { openApprovalsDesk } from './app/approvals-desk.ts';
+import { openKeyDesk } from './app/key-desk.ts';
 import { readPolicyKeys } from './app/policy-keys.ts';
+import { openImportDesk } from './app/import-desk.ts';
 import { openPinsDesk } from './app/pins-desk.ts';
 import { inspectRules, readKeep } from './app/rules.ts';
+import { approvals, isApprovalCommand } from './cli/approvals.ts';
 import { cacheGc, cacheScrub, cacheStats, SCRUB_RATE } from './cli/cache.ts';
 import { configCheck } from './cli/config-check.ts';
+import { importBundle, type ImportContext } from './cli/import.ts';
 import { EXIT, type CommandIo, type ExitCode } from './cli/io.ts';
 import { pins } from './cli/pins.ts';
 import { verify } from './cli/verify.ts';
@@ -29,6 +34,11 @@ const USAGE = `countersign: a pull-through registry proxy that serves only what 
   countersign verify-bundle --bundle FILE (--key FILE | --certificate-identity ID --certificate-oidc-issuer URL)
       [--trusted-root FILE] [--verify-at TIME] FILE_OR_sha256:DIGEST
                                              decide about one Sigstore bundle; exit code 0 valid, 1 not, 2 usage
+  countersign import BUNDLE [--config FILE] [--as REF] [--dry-run] [--json]
+  countersign import BUNDLE --show | --extract DIR
+                                             take what an export brings, decided by this side's own rules; BUNDLE is a
+                                             tar, a folder or -; exit code 1 if anything was refused, 3 if anything could
+                                             not be decided or written
   countersign config check FILE              name every mistake in a configuration
   countersign pins list [--json] | show REF [--json]
                                              what tags mean here, and since when
@@ -37,6 +47,13 @@ const USAGE = `countersign: a pull-through registry proxy that serves only what 
   countersign pins export FILE | import FILE | diff FILE
                                              a lock file of what tags mean, - for the terminal; diff asks upstream,
                                              exit code 1 if something there differs, 3 if it cannot be asked
+  countersign approve REF --key KEY [--note TEXT] [--expires 2026-12-31|TIME|30d] [--yes]
+                                             sign an image with a key of your own, for rules that ask for it; KEY is a
+                                             PEM file, env://VARIABLE, hashivault://KEY or awskms:///KEY
+  countersign revoke REF [--key-fingerprint SHA256|all] [--reason TEXT]
+                                             take it back, from the next request on
+  countersign approvals list [--json] | public-key --key KEY
+                                             what was approved here; a key's public half for trustRoots
   countersign cache stats [--json]           what is in the cache, and what was pulled last
   countersign cache scrub [--rate SIZE]      hash everything in the cache again, 64MiB a second unless told, 0 for as
                                              fast as it goes; damage is removed; exit code 1 if there was any
@@ -66,6 +83,12 @@ function load(file: string): Config {
 async function run(args: readonly string[]): Promise<ExitCode | undefined> {
   // It has options of its own, in any order: a protocol that other people's test suites speak.
   if (args[0] === 'verify-bundle') return verifyBundle(args.slice(1), io);
+  if (args[0] === 'import') return importBundle(args.slice(1), importContext());
+  if (isApprovalCommand(args[0]) && !args.includes('--help')) {
+    const open = (file = DEFAULT_CONFIG) =>
+      openApprovalsDesk(load(file), pino({ level: 'silent' }));
+    return approvals(args, { keys: openKeyDesk(process.env), open }, io);
+  }
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -113,6 +136,21 @@ async function run(args: readonly string[]): Promise<ExitCode | undefined> {
         command === undefined ? 'expected a command' : `unknown command ${JSON.stringify(command)}`,
       );
   }
+}
+
+/** What the import needs of this process. */
+function importContext(): ImportContext {
+  const { stderr, stdin } = process;
+  return {
+    openDesk: (file = DEFAULT_CONFIG) =>
+      openImportDesk(load(file), { logger: pino({ level: 'silent' }), input: stdin }),
+    terminal: {
+      isTty: stderr.isTTY,
+      columns: () => stderr.columns,
+      write: (text) => void stderr.write(text),
+    },
+    io,
+  };
 }
 
 function expectArguments(rest: readonly string[], count: number): readonly string[] {

@@ -8,7 +8,9 @@ import { findViolations, readSource, type Rooms } from './helpers/architecture.t
 const PURE = ['node:crypto'];
 
 const CORE = ['oci', 'policy', 'trust', 'verify', 'admission'];
-const PARTS = [...CORE, 'upstream', 'store', 'http', 'admin', 'config', 'observe'];
+const CARRIED = ['layout', 'carry'];
+const OTHERS = ['signing', 'upstream', 'store', 'http', 'admin', 'config', 'observe'];
+const PARTS = [...CORE, ...OTHERS, ...CARRIED];
 
 /** Who may import whom; what is not here is forbidden. */
 const ROOMS: Rooms = {
@@ -22,6 +24,10 @@ const ROOMS: Rooms = {
   admission: { rooms: ['oci', 'policy', 'trust', 'verify'], types: ['upstream', 'store'] },
   upstream: { rooms: ['oci'] },
   store: { rooms: ['oci'] },
+  signing: { rooms: ['oci', 'trust', 'verify'] },
+  layout: { rooms: ['oci', 'upstream'] },
+  // What a client of the proxy has to know of registries the room that asks them knows already.
+  carry: { rooms: [...CORE, 'upstream', 'layout'], types: ['store'] },
   config: { rooms: ['oci'] },
   observe: { rooms: ['oci'] },
   http: { rooms: ['oci', 'policy', 'admission'], types: ['store'] },

@@ -1,4 +1,5 @@
 /** Signatures, attestations and SBOMs of admitted digests, served so that others behind the proxy can verify too. */
+import { FOUND_UNDER_TAG } from '../oci/annotation.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseManifest, type Manifest } from '../oci/manifest.ts';
@@ -92,9 +93,11 @@ export function createAttachments(
   ): Promise<readonly Descriptor[] | Refused> {
     const decision = await digests.admit(ask, subject);
     if (decision.outcome === 'refused') return isUndetermined(decision.code) ? decision : [];
-    const own = await local.list(ask.repository, subject);
+    const attached = await local.list(ask.repository, subject);
+    // What was found under a tag where it came from is found under it here too, and is no referrer.
+    const own = attached.filter(({ annotations }) => annotations?.[FOUND_UNDER_TAG] === undefined);
     // Where nobody may be asked, what was imported with an image is all there is to say of it.
-    const isAll = ask.upstream.isOffline === true && own.length > 0;
+    const isAll = ask.upstream.isOffline === true && attached.length > 0;
     const listed = isAll ? [] : await listUpstream(ask, subject);
     if ('outcome' in listed) return listed;
     const others = listed.filter(({ digest }) => own.every((known) => known.digest !== digest));

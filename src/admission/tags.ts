@@ -6,6 +6,7 @@ import type { TagRule } from '../policy/tag-rule.ts';
 import type { PinRecord } from '../store/tag-records.ts';
 import { parseAttachmentTag } from './attachment.ts';
 import { ASKING_MEMORY, PATIENCE, STALE_MEMORY } from './bounds.ts';
+import type { Decision } from './decision.ts';
 import type { Digests } from './digests.ts';
 import type { Memory } from './memory.ts';
 import type { AdmissionParts, Ask } from './parts.ts';
@@ -44,7 +45,7 @@ export function createTags(parts: AdmissionParts, memory: Memory, digests: Diges
     const asks = order?.ask === true || isExcepted(pin, rule);
     const state = frozen ? 'fresh' : stateOf(pin, asks, rule.tags, now);
     if (state === 'old') return lookUpPatiently(question, pin);
-    const found = await digests.admit(ask, pin.digest, { asImage: judge === undefined });
+    const found = await admitPinned(question, pin);
     if (found.outcome === 'refused') {
       // Unless it is frozen, what the tag means today may pass: the rules changed since.
       return frozen ? { decision: refuseFrozen(found), until: 0 } : lookup.lookUp(question);
@@ -55,6 +56,14 @@ export function createTags(parts: AdmissionParts, memory: Memory, digests: Diges
     if (state === 'fresh') return { decision, until: fresh };
     const until = Math.min(now + ASKING_MEMORY, fresh + rule.tags.background);
     return { decision, until, later: lookup.lookUp(question) };
+  }
+
+  /** An attachment that other rules let in once is judged anew by what it is attached to: nobody else can. */
+  async function admitPinned({ ask, judge }: TagQuestion, pin: PinRecord): Promise<Decision> {
+    const { digest } = pin;
+    const found = await digests.admit(ask, digest, { asImage: judge === undefined });
+    if (found.outcome === 'admitted' || judge === undefined) return found;
+    return ask.upstream.isOffline === true ? judge({ digest }, pin) : found;
   }
 
   /** What the tag is held back from is admitted by now: the exception was added since. */

@@ -1,15 +1,13 @@
 /** What `countersign pins` works with: the records of a cache that a proxy may be using, and the upstreams. */
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import type { Logger } from 'pino';
 import type { PinsDesk } from '../cli/pins-desk.ts';
 import type { Config } from '../config/config.ts';
 import { matchesRepository, parseMatch } from '../policy/pattern.ts';
 import type { Records } from '../store/records.ts';
-import { openSqliteRecords } from '../store/sqlite-records.ts';
 import { UpstreamError } from '../upstream/upstream.ts';
+import { openCommandRecords } from './command-records.ts';
 import { connectUpstreams } from './upstreams.ts';
 
 export function openPinsDesk(
@@ -21,7 +19,7 @@ export function openPinsDesk(
   return {
     defaultRegistry: config.upstreams.find((upstream) => upstream.default)?.name,
     isRegistry: (name) => upstreams.has(name),
-    records: (purpose) => (opened ??= openRecords(config.cache.path, purpose)),
+    records: (purpose) => (opened ??= openCommandRecords(config.cache.path, purpose)),
     frozenBy(repository) {
       const rule = config.policies.find(({ match }) =>
         matchesRepository(parseMatch(match), repository),
@@ -52,11 +50,4 @@ export function openPinsDesk(
       );
     },
   };
-}
-
-async function openRecords(path: string, purpose: 'read' | 'write'): Promise<Records> {
-  const file = join(path, 'records.sqlite');
-  if (purpose === 'read' && !existsSync(file)) return openSqliteRecords({ file: ':memory:' });
-  await mkdir(path, { recursive: true, mode: 0o700 });
-  return openSqliteRecords({ file });
 }

@@ -20,9 +20,15 @@ export function readRules(config: Config, trustRoots: ReadonlyMap<string, TrustR
 }
 
 /** Whether an image of some name is to stay in the cache. @throws {SyntaxError} for a pattern that is none. */
-export function readKeep({ cache }: Config): (name: string) => boolean {
-  const patterns = cache.keep.map(parseReferencePattern);
-  return (name) => patterns.some((pattern) => pattern.matches(name));
+export function readKeep(config: Config): (name: string) => boolean {
+  const patterns = config.cache.keep.map(parseReferencePattern);
+  // What is gone of a registry that nobody may ask comes back by an import alone.
+  const offline = new Set(
+    config.upstreams.filter((one) => config.offline || one.offline).map(({ name }) => name),
+  );
+  return (name) =>
+    offline.has(name.slice(0, Math.max(0, name.indexOf('/')))) ||
+    patterns.some((pattern) => pattern.matches(name));
 }
 
 /** Keys, certificates and rules that cannot be used, each with its place. */

@@ -15,6 +15,7 @@ export interface Config {
   readonly cache: CacheConfig;
   /** Nobody is ever asked: no registry, no trust root's server, nobody about revocation. */
   readonly offline: boolean;
+  readonly imports: ImportsConfig;
   /** In the order of the file; names are canonical and unique, at most one is the default. */
   readonly upstreams: readonly UpstreamConfig[];
   readonly trustRoots: readonly TrustRootConfig[];
@@ -41,6 +42,12 @@ export interface AdminConfig {
   readonly host: string;
   /** 0 lets the system choose. */
   readonly port: number;
+}
+
+/** What is asked of bundles that are imported, besides the rules. */
+export interface ImportsConfig {
+  /** Name of the trust root of public keys, one of which must have sealed a bundle; absent: none need have. */
+  readonly sealedBy?: string | undefined;
 }
 
 export interface CacheConfig {

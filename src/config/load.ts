@@ -64,12 +64,30 @@ function build(
       prefetch: cache.prefetch,
     },
     offline: raw.offline,
+    imports: readImports(section, raw.imports, merged),
     upstreams: merged.upstreams,
     trustRoots: merged.trustRoots,
     policies: merged.policies,
     exceptions: merged.exceptions,
     log: { level: raw.log.level },
   };
+}
+
+function readImports(
+  section: Section,
+  { require }: RawConfig['imports'],
+  { trustRoots }: Merged,
+): Config['imports'] {
+  if (require === undefined) return {};
+  const { trustRoot } = require;
+  const path = ['imports', 'require', 'trustRoot'];
+  const found = trustRoots.find(({ name }) => name === trustRoot);
+  if (found === undefined) {
+    section.report(path, `unknown trust root ${JSON.stringify(trustRoot)}`);
+  } else if (found.kind !== 'public-keys') {
+    section.report(path, `expected a trust root of publicKeys, got one of ${found.kind}`);
+  }
+  return { sealedBy: trustRoot };
 }
 
 function readTls(section: Section, tls: RawConfig['listen']['tls']): Config['listen']['tls'] {

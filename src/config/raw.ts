@@ -25,6 +25,7 @@ export interface RawConfig extends RawShared {
   };
   readonly include: readonly string[];
   readonly offline: boolean;
+  readonly imports: { readonly require?: { readonly trustRoot: string } };
   readonly log: { readonly level: LogLevel };
 }
 

@@ -112,6 +112,11 @@ export interface Evidence {
    * Milliseconds since the epoch.
    */
   readonly validUntil?: number;
+  /**
+   * When the signer's word ends, as he signed it along: an approval with an expiry. Milliseconds since the epoch. What is
+   * there and cannot be read counts as over.
+   */
+  readonly expires?: number | 'unreadable';
 }
 
 /** For `verify/` alone, after signature and binding have been checked. */
@@ -147,10 +152,17 @@ export function describeSigner(signer: Signer): string {
 
 /** The whole story of one piece of evidence: signer, predicate type, logs with index, times with their source. */
 export function describeEvidence(evidence: Evidence): string {
-  const { signer, statement, logs, times } = evidence;
+  const { signer, statement, logs, times, expires } = evidence;
   return [
     `${statement === undefined ? 'signed' : `attested (${statement.predicateType})`} by ${describeSigner(signer)}`,
     ...logs.map(({ name, index, by }) => `in log ${name} at index ${index} (${by.join(' and ')})`),
     ...times.map(({ name, time }) => `at ${new Date(time).toISOString()} by ${name}`),
+    ...(expires === undefined ? [] : [describeExpiry(expires)]),
   ].join('; ');
+}
+
+function describeExpiry(expires: number | 'unreadable'): string {
+  return expires === 'unreadable'
+    ? 'with an expiry that cannot be read'
+    : `good until ${new Date(expires).toISOString()}`;
 }

@@ -59,11 +59,11 @@ export function count(
   switch (leaf.kind) {
     case 'key':
       return evidence.statement === undefined
-        ? countKey(leaf, evidence)
+        ? untilExpiry(countKey(leaf, evidence), evidence, now)
         : notOfKind('an attestation');
     case 'sigstore':
       return evidence.statement === undefined
-        ? countCertificate(leaf, evidence, now)
+        ? untilExpiry(countCertificate(leaf, evidence, now), evidence, now)
         : notOfKind('an attestation');
     case 'notation':
       return countNotation(leaf, evidence);
@@ -74,6 +74,19 @@ export function count(
 
 function notOfKind(what: string): Counted {
   return { counts: false, stage: 'kind', because: `found ${what} only` };
+}
+
+/** Whoever limited his own word is taken by it. */
+function untilExpiry(answer: Counted, { expires }: Evidence, now: number): Counted {
+  if (!answer.counts || expires === undefined) return answer;
+  if (expires === 'unreadable') {
+    return failed(
+      'content',
+      'the approval has an expiry that cannot be read: it counts as expired',
+    );
+  }
+  if (expires > now) return { ...answer, until: Math.min(answer.until, expires) };
+  return failed('content', `the approval expired at ${new Date(expires).toISOString()}`);
 }
 
 function countKey(leaf: KeyRequirement, evidence: Evidence): Counted {

@@ -1,11 +1,12 @@
 /** Blobs in a folder of the local disk, each under its digest, each proven before it gets that name. */
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { digestMatches, type Digest } from '../oci/digest.ts';
 import { BlobFiles, type StoreLogger } from './blob-files.ts';
 import type { SourceOptions } from './blob-source.ts';
 import { FillError, type BlobReader, type BlobStore, type FillOptions } from './blob-store.ts';
 import { nodeDiskIo, type DiskIo } from './disk-io.ts';
-import { DiskLayout } from './disk-layout.ts';
+import { DiskLayout, importFolder } from './disk-layout.ts';
 import { FillReader } from './fill-reader.ts';
 import { Fill } from './fill.ts';
 import { lockFolder, type FolderLock } from './folder-lock.ts';
@@ -39,6 +40,29 @@ export async function openDiskBlobStore(options: DiskBlobStoreOptions): Promise<
   const lock = await lockFolder(options.path);
   try {
     const layout = await DiskLayout.open(options.io ?? nodeDiskIo, options.path);
+    return new DiskBlobStore(options, lock, layout);
+  } catch (error) {
+    lock.release();
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new StoreError('storage-failed', `cannot use ${options.path}: ${reason}`, error);
+  }
+}
+
+/**
+ * Opens the store beside the process that has the folder, for who brings proven blobs from elsewhere. Its unfinished files
+ * lie in a folder of its own, which it has alone; complete ones are moved into the one store.
+ * @throws {StoreError} `in-use` while another such process works on the folder, `storage-failed`.
+ */
+export async function openDiskBlobStoreBeside(options: DiskBlobStoreOptions): Promise<BlobStore> {
+  const work = importFolder(options.path);
+  const lock = await lockFolder(work).catch((error: unknown) => {
+    if (!(error instanceof StoreError && error.code === 'in-use')) throw error;
+    const message = `another import, or cache gc, works on ${options.path}: wait until it is done`;
+    throw new StoreError('in-use', message, error);
+  });
+  try {
+    const temp = join(work, 'tmp');
+    const layout = await DiskLayout.open(options.io ?? nodeDiskIo, options.path, { temp });
     return new DiskBlobStore(options, lock, layout);
   } catch (error) {
     lock.release();

@@ -18,24 +18,40 @@ export function tempFolder(path: string): string {
   return join(path, VERSION, 'tmp');
 }
 
+/** What an import works in, beside the process that has the cache folder. */
+export function importFolder(path: string): string {
+  return join(path, VERSION, 'import');
+}
+
+export interface DiskLayoutOptions {
+  /** Whether to remove what a killed process left half-written; it does unless told. */
+  readonly sweep?: boolean;
+  /** Where unfinished files lie, on the same file system; {@link tempFolder} unless told. */
+  readonly temp?: string;
+}
+
 export class DiskLayout {
   readonly #io: DiskIo;
   readonly #blobs: string;
   readonly #temp: string;
   readonly #known = new Set<string>();
 
-  private constructor(io: DiskIo, path: string) {
+  private constructor(io: DiskIo, path: string, temp: string) {
     this.#io = io;
     this.#blobs = blobsFolder(path);
-    this.#temp = tempFolder(path);
+    this.#temp = temp;
   }
 
   /**
    * Makes the folders and removes what a killed process left half-written.
    * Only for who holds the folder's lock: another process's files would be removed from under it.
    */
-  static async open(io: DiskIo, path: string, { sweep = true } = {}): Promise<DiskLayout> {
-    const layout = new DiskLayout(io, path);
+  static async open(
+    io: DiskIo,
+    path: string,
+    { sweep = true, temp = tempFolder(path) }: DiskLayoutOptions = {},
+  ): Promise<DiskLayout> {
+    const layout = new DiskLayout(io, path, temp);
     await layout.#makeFolder(layout.#temp);
     await layout.#makeFolder(layout.#blobs);
     await chmod(join(path, VERSION), 0o700);

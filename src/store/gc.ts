@@ -3,9 +3,9 @@ import { lstat, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../oci/digest.ts';
 import { openDatabase } from './database.ts';
-import { blobsFolder, DiskLayout, tempFolder } from './disk-layout.ts';
+import { blobsFolder, DiskLayout, importFolder, tempFolder } from './disk-layout.ts';
 import { nodeDiskIo } from './disk-io.ts';
-import { lockFolder } from './folder-lock.ts';
+import { lockFolder, type FolderLock } from './folder-lock.ts';
 import { entriesOf, shelvesOf } from './kept-files.ts';
 import { RECORDS_STEPS } from './migrations.ts';
 import { OldRecords } from './old-records.ts';
@@ -59,7 +59,13 @@ export async function collectGarbage(options: GcOptions): Promise<GcReport> {
     throw new StoreError('absent', `expected a cache at ${path}, got no ${blobsFolder(path)}`);
   }
   const lock = await lockFolder(path);
+  let importing: FolderLock | undefined;
   try {
+    // What an import has brought is named by a decision only when all of it is there.
+    importing = await lockFolder(importFolder(path)).catch((error: unknown) => {
+      if (!(error instanceof StoreError && error.code === 'in-use')) throw error;
+      throw new StoreError('in-use', `an import works on ${path}: wait until it is done`, error);
+    });
     const database = await openDatabase(join(path, 'records.sqlite'), RECORDS_STEPS);
     let usage: Usage | undefined;
     try {
@@ -77,16 +83,19 @@ export async function collectGarbage(options: GcOptions): Promise<GcReport> {
       database.close();
     }
   } finally {
+    importing?.release();
     lock.release();
   }
 }
 
 async function removeUnfinished(path: string, dryRun: boolean): Promise<Amount> {
   const sum = { files: 0, bytes: 0 };
-  for (const { name } of await entriesOf(tempFolder(path))) {
-    const file = join(tempFolder(path), name);
-    add(sum, (await lstat(file)).size);
-    if (!dryRun) await rm(file, { recursive: true, force: true });
+  for (const folder of [tempFolder(path), join(importFolder(path), 'tmp')]) {
+    for (const { name } of await entriesOf(folder)) {
+      const file = join(folder, name);
+      add(sum, (await lstat(file)).size);
+      if (!dryRun) await rm(file, { recursive: true, force: true });
+    }
   }
   return sum;
 }

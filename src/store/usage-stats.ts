@@ -78,6 +78,36 @@ export function readUsageStats(file: string, limit: number): UsageStats {
   }
 }
 
+/**
+ * Bytes of the images whose names are to stay, and of all that they name, each once.
+ * @throws {StoreError}
+ */
+export function readKeptBytes(file: string, isKept: (name: string) => boolean): number {
+  if (!existsSync(file)) return 0;
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(file, { readOnly: true, timeout: 2000 });
+    const kept = new Set<number>();
+    for (const row of database.prepare('SELECT name, content FROM names').iterate()) {
+      if (isKept(String(row['name']))) kept.add(numberOf(row['content']));
+    }
+    const sum = database
+      .prepare(
+        `WITH RECURSIVE down (id) AS (
+           SELECT value FROM json_each(?)
+           UNION SELECT child FROM members JOIN down ON parent = down.id
+         )
+         SELECT SUM(size) AS bytes FROM content JOIN down USING (id)`,
+      )
+      .get(JSON.stringify([...kept]));
+    return numberOf(sum?.['bytes']);
+  } catch (error) {
+    throw storeError(error, file);
+  } finally {
+    database?.close();
+  }
+}
+
 function numberOf(value: SQLOutputValue | undefined): number {
   return typeof value === 'number' ? value : 0;
 }

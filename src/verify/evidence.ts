@@ -8,6 +8,8 @@ import type { Proven } from './sigstore/verify-material.ts';
 export interface Claims {
   readonly references: readonly string[];
   readonly statement?: Statement;
+  /** As {@link Evidence.expires}. */
+  readonly expires?: Evidence['expires'];
 }
 
 /** What is signed, and which manifest carries the signature. */
@@ -20,7 +22,7 @@ export interface Signed {
 export function verified(
   scheme: Scheme,
   proven: readonly Proven[],
-  { references, statement }: Claims,
+  { references, statement, expires }: Claims,
   { digest, foundIn }: Signed,
 ): Checked {
   const evidence: readonly Evidence[] = proven.map((fields) =>
@@ -31,6 +33,7 @@ export function verified(
       foundIn,
       references,
       ...(statement === undefined ? {} : { statement }),
+      ...(expires === undefined ? {} : { expires }),
     }),
   );
   return { outcome: 'verified', evidence };

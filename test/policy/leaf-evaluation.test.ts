@@ -338,3 +338,42 @@ t.test('asked again at another time, an attestation is judged anew', (t) => {
   t.equal(at(NOW), 'satisfied');
   t.end();
 });
+
+t.test('whoever limited his own word is taken by it, with a key or a certificate', async (t) => {
+  const byKey: RequirementSpec = { key: { trustRoot: 'release' } };
+  for (const [spec, changes] of [
+    [byKey, { signer }],
+    [sigstore(), {}],
+  ] as const) {
+    const limited = (expires: Evidence['expires'], more: Partial<Evidence> = {}) =>
+      evidence({ ...changes, ...more, ...(expires === undefined ? {} : { expires }) });
+    t.match(evaluated(spec, limited(undefined)), { outcome: 'satisfied', until: undefined });
+    t.match(evaluated(spec, limited(NOW + 1)), { outcome: 'satisfied', until: NOW + 1 });
+    const over = {
+      outcome: 'failed',
+      because: `the approval expired at ${new Date(NOW).toISOString()}`,
+    };
+    t.match(evaluated(spec, limited(NOW)), over);
+    t.match(evaluated(spec, limited('unreadable')), {
+      outcome: 'failed',
+      because: /cannot be read: it counts as expired/,
+    });
+    t.match(evaluated(spec, limited(NOW), limited(NOW + DAY)), {
+      outcome: 'satisfied',
+      until: NOW + DAY,
+    });
+    t.match(evaluated(spec, limited(NOW + DAY), limited(undefined)), { until: undefined });
+  }
+});
+
+t.test('what needs an approval beside another signature ends with the approval', async (t) => {
+  const ours = evidence({ signer: keySigner('ours'), expires: NOW + HOUR });
+  const both: RequirementSpec = {
+    allOf: [{ key: { trustRoot: 'release' } }, { key: { trustRoot: 'ours' } }],
+  };
+  t.match(evaluated(both, evidence({ signer }), ours), { outcome: 'satisfied', until: NOW + HOUR });
+  t.match(evaluated(both, evidence({ signer })), { outcome: 'failed' });
+  t.match(evaluated({ anyOf: both.allOf }, evidence({ signer }), ours), { until: undefined });
+  const each: RequirementSpec = { atLeast: { count: 2, of: both.allOf } };
+  t.match(evaluated(each, evidence({ signer }), ours), { until: NOW + HOUR });
+});

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { MAX_SIGNED_PAYLOAD } from '../bounds.ts';
 import { rejecting, type SchemeVerifier, type Subject } from '../candidate.ts';
 import { verified, type Claims } from '../evidence.ts';
+import { readApproval } from './approval-claims.ts';
 import { parseBundle } from './bundle.ts';
 import type { SignedMaterial } from './material.ts';
 import {
@@ -63,7 +64,7 @@ function requireDigest(
 function claimsOf({ content }: SignedMaterial, { digest }: Subject): Claims {
   if (content.kind === 'message') return { references: [] };
   const { names, ...statement } = parseStatementAbout(contentDigests(digest), content.payload);
-  return statement.predicateType === COSIGN_SIGN_PREDICATE
-    ? { references: names }
-    : { references: names, statement };
+  if (statement.predicateType !== COSIGN_SIGN_PREDICATE) return { references: names, statement };
+  const { references, ...approval } = readApproval(statement.json);
+  return { references: [...names, ...references], ...approval };
 }

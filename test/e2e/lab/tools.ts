@@ -29,6 +29,8 @@ const places = {
   'cosign 3': join(newer, 'cosign-3/usr/bin/cosign'),
   notation: join(newer, 'notation/usr/bin/notation'),
   'timestamp-server': join(newer, 'timestamp-server/usr/bin/timestamp-server'),
+  bao: join(newer, 'openbao/usr/bin/bao'),
+  'moto server': join(newer, 'moto/usr/bin/moto_server'),
   crane: join(newer, 'crane/usr/bin/crane'),
 } as const;
 

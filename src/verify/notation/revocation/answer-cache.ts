@@ -17,6 +17,13 @@ export interface AnswerCache {
   keep(question: string, answer: KeptAnswer): Promise<void>;
 }
 
+/** For who carries answers from one machine to another: by the names of their files, since questions are not kept. */
+export interface AnswerFiles {
+  find(name: string): Promise<KeptAnswer | undefined>;
+  /** Never rejects: what cannot be kept is asked for again. */
+  keep(name: string, answer: KeptAnswer): Promise<void>;
+}
+
 export interface AnswerCacheOptions {
   /** Files; 512 unless told. */
   readonly maxEntries?: number;
@@ -28,12 +35,26 @@ const ENTRY = /^[0-9a-f]{64}$/;
 const WORK = '.work-';
 
 export function openAnswerCache(folder: string, options: AnswerCacheOptions = {}): AnswerCache {
+  const files = openAnswerFiles(folder, options);
+  return {
+    find: (question) => files.find(nameOf(question)),
+    keep: (question, answer) => files.keep(nameOf(question), answer),
+  };
+}
+
+/** Whether a file of this name can be an answer. */
+export function isAnswerName(name: string): boolean {
+  return ENTRY.test(name);
+}
+
+/** The same files. */
+export function openAnswerFiles(folder: string, options: AnswerCacheOptions = {}): AnswerFiles {
   const { maxEntries = 512, maxBytes = 256 * 1024 * 1024 } = options;
   let begun: Promise<void> | undefined;
   return {
-    async find(question) {
+    async find(name) {
       try {
-        await using file = await open(join(folder, nameOf(question)), 'r');
+        await using file = await open(join(folder, name), 'r');
         const { size, mtimeMs } = await file.stat();
         if (size > MAX_LIST) return undefined;
         return { bytes: await file.readFile(), at: Math.round(mtimeMs) };
@@ -41,10 +62,10 @@ export function openAnswerCache(folder: string, options: AnswerCacheOptions = {}
         return undefined;
       }
     },
-    async keep(question, answer) {
+    async keep(name, answer) {
       try {
         await (begun ??= begin(folder));
-        await replace(folder, nameOf(question), answer);
+        await replace(folder, name, answer);
         await prune(folder, maxEntries, maxBytes);
       } catch {
         // A full disk costs another question and nothing else.

@@ -1,0 +1,132 @@
+/** What `countersign approve` and its kin work with: the records of a cache that a proxy may be using, and the upstreams. */
+import { readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { Logger } from 'pino';
+import type { ApprovalsDesk, FoundManifest, KeyMeaning } from '../cli/approvals-desk.ts';
+import type { Config } from '../config/config.ts';
+import { digestMatches, type Digest } from '../oci/digest.ts';
+import type { Repository } from '../oci/reference.ts';
+import { matchesRepository, parseMatch } from '../policy/pattern.ts';
+import { leavesOf, parseRequirement, signatureOf } from '../policy/requirement.ts';
+import { blobName, blobsFolder } from '../store/disk-layout.ts';
+import type { Records } from '../store/records.ts';
+import { parsePublicKeys } from '../trust/public-key.ts';
+import { UpstreamError, type Upstream } from '../upstream/upstream.ts';
+import { awaitNotice } from './notice.ts';
+import { openCommandRecords } from './command-records.ts';
+import { connectUpstreams } from './upstreams.ts';
+
+/** Bytes of a manifest, as for pulls. */
+const MAX_MANIFEST = 4 * 1024 * 1024;
+
+/** @param now milliseconds since the epoch. */
+export function openApprovalsDesk(
+  config: Config,
+  logger: Logger,
+  now: () => number = Date.now,
+): ApprovalsDesk {
+  const { path } = config.cache;
+  const upstreams = connectUpstreams(config, logger);
+  let opened: Promise<Records> | undefined;
+  const records = (purpose: 'read' | 'write'): Promise<Records> =>
+    (opened ??= openCommandRecords(path, purpose));
+  const upstreamOf = ({ registry }: Repository): Upstream => {
+    const upstream = upstreams.get(registry);
+    if (upstream === undefined) throw new Error(`no upstream named ${registry}`);
+    return upstream;
+  };
+
+  return {
+    defaultRegistry: config.upstreams.find((upstream) => upstream.default)?.name,
+    isRegistry: (name) => upstreams.has(name),
+    records: async (purpose) => (await records(purpose)).local,
+    async resolve(repository, tag) {
+      const upstream = upstreamOf(repository);
+      const served = await servedFor(await records('write'), repository, tag);
+      if (upstream.isOffline === true) {
+        return served === undefined ? undefined : { digest: served, from: 'pin' };
+      }
+      const found = await orAbsent(() => upstream.resolve(repository.path, tag));
+      return (
+        found && {
+          digest: found.digest,
+          from: 'upstream',
+          ...(served === undefined ? {} : { served }),
+        }
+      );
+    },
+    async findManifest(repository, digest) {
+      const kept = await readKept(path, digest);
+      if (kept !== undefined) return kept;
+      const upstream = upstreamOf(repository);
+      const options = { maxBytes: MAX_MANIFEST };
+      return orAbsent(() => upstream.fetchManifest(repository.path, digest, options));
+    },
+    meaningOf: (repository, fingerprint) => meaningOf(config, repository, fingerprint),
+    awaitNotice: async () => awaitNotice((await records('write')).local, path),
+    now,
+    async close() {
+      await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));
+      // Where it could not be opened, somebody was told.
+      await opened?.then(
+        (one) => one.close(),
+        () => undefined,
+      );
+    },
+  };
+}
+
+/** What the proxy answers for the tag: an operator's order comes before the pin. */
+async function servedFor(
+  records: Records,
+  repository: Repository,
+  tag: string,
+): Promise<Digest | undefined> {
+  const order = await records.findOrder(repository, tag);
+  return order?.digest ?? (await records.findPin(repository, tag))?.digest;
+}
+
+async function orAbsent<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof UpstreamError && error.code === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+/** A manifest that the cache has, read from outside: a proxy may be holding the cache. */
+async function readKept(path: string, digest: Digest): Promise<FoundManifest | undefined> {
+  const file = join(blobsFolder(path), blobName(digest));
+  try {
+    if ((await stat(file)).size > MAX_MANIFEST) return undefined;
+    const bytes = await readFile(file);
+    return digestMatches(bytes, digest) ? { digest, bytes, contentType: '' } : undefined;
+  } catch {
+    // It is not there, or not for us to read.
+    return undefined;
+  }
+}
+
+/** Keys and rules as the configuration has them: what stands in it was read and checked with it. */
+function meaningOf(config: Config, repository: Repository, fingerprint: Digest): KeyMeaning {
+  const trustRoots = config.trustRoots
+    .filter(
+      (root) =>
+        root.kind === 'public-keys' &&
+        root.files
+          .flatMap(({ path, text }) => parsePublicKeys(text, basename(path)))
+          .some((key) => key.fingerprint === fingerprint),
+    )
+    .map(({ name }) => name);
+  const rule = config.policies.find(({ match }) =>
+    matchesRepository(parseMatch(match), repository),
+  );
+  if (rule === undefined) return { trustRoots };
+  const signatures =
+    rule.require === undefined ? [] : leavesOf(parseRequirement(rule.require)).map(signatureOf);
+  const asksForIt = signatures.some(
+    ({ kind, trustRoot }) => kind === 'key' && trustRoots.includes(trustRoot),
+  );
+  return { trustRoots, rule: { name: rule.name, asksForIt } };
+}

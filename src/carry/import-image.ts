@@ -1,0 +1,180 @@
+/** One image of a layout: decided on trial, brought whole, and then admitted in earnest. */
+import type { Decision } from '../admission/decision.ts';
+import { isUndetermined } from '../admission/decision.ts';
+import { arrive } from '../admission/blobs.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { FOUND_UNDER_TAG } from '../oci/annotation.ts';
+import { isImageType } from '../oci/media-type.ts';
+import type { Reference } from '../oci/reference.ts';
+import type { Layout } from '../layout/layout.ts';
+import { describeReferrer, readManifest } from '../layout/image-parts.ts';
+import type { BlobStore, FillError } from '../store/blob-store.ts';
+import type { LocalAttachment, LocalRecords } from '../store/local-records.ts';
+import { contentOf, isRefusal, type PlannedAttachment, type PlannedImage } from './import-plan.ts';
+
+/** Decides about one reference. */
+export type Decide = (reference: Reference) => Promise<Decision>;
+
+export interface ImportPlace {
+  readonly layout: Layout;
+  /** Decides without leaving anything behind. */
+  readonly decide: Decide;
+  /** What is here already. */
+  readonly blobs: Pick<BlobStore, 'stat'>;
+  /** Where it goes; absent: nothing is written, only said. */
+  readonly target?: ImportTarget | undefined;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  /** Told of each blob that is there now, and of its bytes. */
+  readonly onBlob: (bytes: number, isNew: boolean) => void;
+}
+
+export interface ImportTarget extends Pick<BlobStore, 'fill'> {
+  /** Decides, and from then on it is served. */
+  readonly admit: Decide;
+  readonly local: Pick<LocalRecords, 'attach' | 'addImported'>;
+}
+
+export type Outcome = 'admitted' | 'refused' | 'undetermined';
+
+/** What became of one image, or of something that is attached to one. */
+export interface Judged {
+  readonly outcome: Outcome;
+  /** For people; of an admitted one a warning, or ''. */
+  readonly why: string;
+}
+
+/** How often is looked whether all is still there: a proxy makes room meanwhile. */
+const LOOKS = 3;
+
+/** Would it be admitted, as the thing that the layout says it is? */
+export async function judgeImage(
+  { decide }: Pick<ImportPlace, 'decide'>,
+  { reference, descriptor, parts }: PlannedImage,
+): Promise<Judged> {
+  const decision = await decide(reference);
+  const judged = judgedBy(decision, descriptor);
+  if (judged.outcome !== 'admitted' || parts.incomplete.length === 0) return judged;
+  const { length } = parts.incomplete;
+  const note = `${length} of its platforms ${length === 1 ? 'is' : 'are'} not in the layout`;
+  return { ...judged, why: judged.why === '' ? note : `${judged.why}; ${note}` };
+}
+
+/** The same of an attachment, once its image is judged. */
+export async function judgeAttachment(
+  { decide }: Pick<ImportPlace, 'decide'>,
+  attachment: PlannedAttachment,
+): Promise<Judged> {
+  const { parts, descriptor } = attachment;
+  if (isRefusal(parts)) return { outcome: 'refused', why: parts.refused };
+  return judgedBy(await decide(referenceOf(attachment)), descriptor);
+}
+
+export function referenceOf({ repository, tag, descriptor }: PlannedAttachment): Reference {
+  return tag === undefined ? { repository, digest: descriptor.digest } : { repository, tag };
+}
+
+function judgedBy(decision: Decision, { digest }: Descriptor): Judged {
+  if (decision.outcome === 'refused') {
+    const outcome = isUndetermined(decision.code) ? 'undetermined' : 'refused';
+    return { outcome, why: decision.reasons.join('; ') };
+  }
+  const { warning = '' } = decision;
+  if (decision.digest === digest) return { outcome: 'admitted', why: warning };
+  const held = warning === '' ? 'the tag is frozen' : warning;
+  return { outcome: 'refused', why: `the tag stays at ${decision.digest}: ${held}` };
+}
+
+/**
+ * Everything of the image is there, proven, before the first word of it is written down; so whenever this ends early,
+ * nothing is served of which a part is missing.
+ */
+export async function importImage(
+  place: ImportPlace,
+  { admit, fill, local }: ImportTarget,
+  image: PlannedImage,
+): Promise<Judged> {
+  const { clock } = place;
+  const { reference, descriptor } = image;
+  const { repository, tag } = reference;
+  try {
+    await bringAll(place, fill, image, place.onBlob);
+  } catch (error) {
+    if (!isFillError(error)) throw error;
+    return { outcome: 'undetermined', why: error.message };
+  }
+  await local.attach(await attachmentsOf(place, image));
+  const judged = judgedBy(await admit(reference), descriptor);
+  if (judged.outcome !== 'admitted') return judged;
+  // What nobody asked for yet is decided too: whoever tidies up keeps what decisions name.
+  for (const part of image.parts.manifests) {
+    if (part.digest !== descriptor.digest) await admit({ repository, digest: part.digest });
+  }
+  if (tag !== undefined) await admit({ repository, digest: descriptor.digest });
+  for (const attachment of image.attachments) await admit(referenceOf(attachment));
+  const { digest } = descriptor;
+  await local.addImported([
+    { repository, digest, at: clock(), ...(tag === undefined ? {} : { tag }) },
+  ]);
+  await bringAll(place, fill, image, () => undefined);
+  return judged;
+}
+
+/** @throws {FillError} */
+async function bringAll(
+  place: ImportPlace,
+  fill: BlobStore['fill'],
+  image: PlannedImage,
+  onBlob: ImportPlace['onBlob'],
+): Promise<void> {
+  const content = contentOf(image);
+  for (let look = 0; look < LOOKS; look++) {
+    let brought = 0;
+    for (const one of content) {
+      const isNew = await bring(place, fill, one);
+      if (isNew) brought++;
+      if (look === 0) onBlob(one.size, isNew);
+    }
+    if (brought === 0) return;
+  }
+}
+
+/** Whether it was not there. @throws {FillError} */
+async function bring(
+  { blobs, layout }: ImportPlace,
+  fill: BlobStore['fill'],
+  { digest, size }: Descriptor,
+): Promise<boolean> {
+  if ((await blobs.stat(digest)) === size) return false;
+  const source = (offset: number) => {
+    const body = layout.stream(digest, offset);
+    return Promise.resolve({ offset, size: layout.blobs.get(digest), body });
+  };
+  await arrive({ reader: await fill(digest, { size, source }), cached: false });
+  return true;
+}
+
+/** What signatures are looked for in, and listed, for as long as the image is here. */
+async function attachmentsOf(
+  { layout, clock }: ImportPlace,
+  { attachments }: PlannedImage,
+): Promise<readonly LocalAttachment[]> {
+  const kept = new Map<string, LocalAttachment>();
+  for (const { repository, subject, descriptor, tag, parts } of attachments) {
+    if (isRefusal(parts) || !isImageType(descriptor.mediaType)) continue;
+    const key = `${subject} ${descriptor.digest}`;
+    // Found in both ways, it is one that names its subject itself.
+    if (tag !== undefined && kept.has(key)) continue;
+    const described = describeReferrer(descriptor, await readManifest(layout, descriptor));
+    const found = tag === undefined ? {} : { [FOUND_UNDER_TAG]: tag };
+    kept.set(key, {
+      ...{ repository, subject, origin: 'import' as const, at: clock() },
+      descriptor: { ...described, annotations: { ...described.annotations, ...found } },
+    });
+  }
+  return [...kept.values()];
+}
+
+function isFillError(error: unknown): error is FillError {
+  return error instanceof Error && error.name === 'FillError';
+}
