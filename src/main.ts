@@ -94,6 +94,7 @@ function load(file: string): Config {
 async function run(args: readonly string[]): Promise<ExitCode | undefined> {
   // It has options of its own, in any order: a protocol that other people's test suites speak.
   if (args[0] === 'verify-bundle') return verifyBundle(args.slice(1), io);
+  if (args[0] === 'import') return importBundle(args.slice(1), importContext());
   if (args[0] === 'mirror' || args[0] === 'export') {
     const open = (file = DEFAULT_CONFIG, signal: AbortSignal) =>
       openCarryDesk(load(file), { logger: pino({ level: 'silent' }), signal, env: process.env });
@@ -105,7 +106,6 @@ async function run(args: readonly string[]): Promise<ExitCode | undefined> {
       openApprovalsDesk(load(file), pino({ level: 'silent' }));
     return approvals(args, { keys: openKeyDesk(process.env), open }, io);
   }
-  if (args[0] === 'import') return importBundle(args.slice(1), importContext());
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,

@@ -58,18 +58,18 @@ export function createTags(parts: AdmissionParts, memory: Memory, digests: Diges
     return { decision, until, later: lookup.lookUp(question) };
   }
 
-  /** What the tag is held back from is admitted by now: the exception was added since. */
-  function isExcepted({ withheld }: PinRecord, rule: Rule): boolean {
-    if (withheld?.why !== 'unverified' || withheld.digest === undefined) return false;
-    return parts.exceptions?.find(rule, withheld.digest) !== undefined;
-  }
-
   /** An attachment that other rules let in once is judged anew by what it is attached to: nobody else can. */
   async function admitPinned({ ask, judge }: TagQuestion, pin: PinRecord): Promise<Decision> {
     const { digest } = pin;
     const found = await digests.admit(ask, digest, { asImage: judge === undefined });
     if (found.outcome === 'admitted' || judge === undefined) return found;
     return ask.upstream.isOffline === true ? judge({ digest }, pin) : found;
+  }
+
+  /** What the tag is held back from is admitted by now: the exception was added since. */
+  function isExcepted({ withheld }: PinRecord, rule: Rule): boolean {
+    if (withheld?.why !== 'unverified' || withheld.digest === undefined) return false;
+    return parts.exceptions?.find(rule, withheld.digest) !== undefined;
   }
 
   /** Who has a last answer to give does not let clients wait long for an upstream that is silent. */

@@ -1,9 +1,6 @@
 /** An upstream that nobody may ask, as a command sees it that has no cache of its own: what the proxy's cache has of it. */
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { digestMatches, isDigest, type Digest } from '../oci/digest.ts';
-import { isAbsent } from '../store/disk-io.ts';
-import { blobName, blobsFolder } from '../store/disk-layout.ts';
+import { isDigest, type Digest } from '../oci/digest.ts';
+import { keptBlobs } from '../store/kept-blobs.ts';
 import type { Records } from '../store/records.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
@@ -19,17 +16,9 @@ export function createCachedUpstream(
   upstream: Upstream,
   { records, path }: { readonly records: Pick<Records, 'findPin'>; readonly path: string },
 ): Upstream {
-  async function read(digest: Digest, maxBytes = MAX_READ): Promise<Buffer | undefined> {
-    const file = join(blobsFolder(path), blobName(digest));
-    try {
-      if ((await stat(file)).size > Math.min(maxBytes, MAX_READ)) return undefined;
-      const bytes = await readFile(file);
-      return digestMatches(bytes, digest) ? bytes : undefined;
-    } catch (error) {
-      if (isAbsent(error)) return undefined;
-      throw error;
-    }
-  }
+  const blobs = keptBlobs(path);
+  const read = (digest: Digest, maxBytes = MAX_READ): Promise<Buffer | undefined> =>
+    blobs.get(digest, Math.min(maxBytes, MAX_READ));
 
   return {
     name: upstream.name,

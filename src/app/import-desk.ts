@@ -1,15 +1,19 @@
 /** What `countersign import` works with: this side's rules, over the layout in the place of every registry. */
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { createAdmission, type Admission } from '../admission/admission.ts';
+import { openExceptions } from '../admission/exceptions.ts';
+import type { AdmissionParts } from '../admission/parts.ts';
 import { importLayout } from '../carry/import-layout.ts';
 import { importPolicy } from '../carry/import-policy.ts';
+import { withKept } from '../carry/kept-upstream.ts';
 import { findBrokenSeal } from '../carry/seal.ts';
 import { trialBlobs } from '../carry/trial-blobs.ts';
 import { trialRecords } from '../carry/trial-records.ts';
-import type { ImportDesk, ImportedReport, OpenedLayout } from '../cli/import-desk.ts';
+import type { ImportDesk, ImportedReport, OnProgress, OpenedLayout } from '../cli/import-desk.ts';
 import type { Config } from '../config/config.ts';
 import { findBundle } from '../layout/bundle.ts';
 import { checkContents, checkRecord } from '../layout/check-bundle.ts';
@@ -19,8 +23,10 @@ import { LayoutError } from '../layout/layout-error.ts';
 import { findContents } from '../layout/listed-contents.ts';
 import { openLayoutFiles } from '../layout/open-files.ts';
 import type { BlobStore } from '../store/blob-store.ts';
+import type { DiskIo } from '../store/disk-io.ts';
 import { openDiskBlobStoreBeside } from '../store/disk-blob-store.ts';
 import type { Records } from '../store/records.ts';
+import { keptBlobs } from '../store/kept-blobs.ts';
 import { openSqliteRecords } from '../store/sqlite-records.ts';
 import type { TrustRoot } from '../trust/trust-root.ts';
 import { openAnswerFiles } from '../verify/notation/revocation/answer-cache.ts';
@@ -38,14 +44,14 @@ export interface ImportDeskOptions {
   readonly input: AsyncIterable<Buffer>;
   /** Milliseconds since the epoch. */
   readonly clock?: () => number;
-  /** Laid over what decides and brings; tests end the process in the middle of it. */
-  readonly onBlob?: () => void;
+  /** Replaced in tests, to make the disk fail, or the process end. */
+  readonly io?: DiskIo;
 }
 
 /** @throws {SyntaxError} for rules that cannot be used. */
 export async function openImportDesk(
   config: Config,
-  { logger, input, clock = Date.now, onBlob }: ImportDeskOptions,
+  { logger, input, clock = Date.now, io }: ImportDeskOptions,
 ): Promise<ImportDesk> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-import-'));
   const trustRoots = await readTrustRoots(config, folder, logger);
@@ -88,12 +94,14 @@ export async function openImportDesk(
     },
     async import(given, { dryRun, onProgress }) {
       requireSeal(given);
-      // Who writes has the work folder alone; who only looks takes nothing from anybody.
-      const blobs = await openDiskBlobStoreBeside({ path });
+      if (dryRun) return lookAt(given, onProgress);
+      // Who writes has the work folder alone.
+      const blobs = await openDiskBlobStoreBeside({ path, ...(io && { io }) });
       try {
         const known = await openSqliteRecords({ file: join(path, 'records.sqlite') });
         try {
-          return await importInto(given, blobs, known, dryRun, onProgress);
+          const report = await importInto(given, { blobs, known, store: blobs }, onProgress);
+          return { ...report, notes: [...report.notes, ...(await announce(known))] };
         } finally {
           await known.close();
         }
@@ -115,58 +123,76 @@ export async function openImportDesk(
     },
   };
 
+  /** Who only looks may not be the user whom the proxy runs as, so nothing is made. */
+  async function lookAt(opened: OpenedLayout, onProgress: OnProgress): Promise<ImportedReport> {
+    const file = join(path, 'records.sqlite');
+    const known = await openSqliteRecords({ file: existsSync(file) ? file : ':memory:' });
+    try {
+      return await importInto(opened, { blobs: keptBlobs(path), known }, onProgress);
+    } finally {
+      await known.close();
+    }
+  }
+
+  /** @param place where it goes; without a store nothing is written. */
   async function importInto(
     { layout, bundle, contents }: OpenedLayout,
-    blobs: BlobStore,
-    known: Records,
-    dryRun: boolean,
-    onProgress: Parameters<ImportDesk['import']>[1]['onProgress'],
+    place: {
+      readonly blobs: Pick<BlobStore, 'stat' | 'get'>;
+      readonly known: Records;
+      readonly store?: BlobStore;
+    },
+    onProgress: OnProgress,
   ): Promise<ImportedReport> {
+    const { blobs, known, store } = place;
     const notes = [...contents.notes];
-    if (bundle !== undefined && !dryRun) {
+    if (bundle !== undefined && store !== undefined) {
       const answers = openAnswerFiles(join(path, 'revocation'));
       notes.push(...(await keepRevocationLists(layout, bundle, answers, clock())));
     }
     const revocation = openRevocation(config);
     const own = await openSqliteRecords({ file: ':memory:' });
     const upstreams = new Map(
-      [...names].map((name) => [name, layoutUpstream(name, layout, contents)]),
+      [...names].map((name) => [name, withKept(layoutUpstream(name, layout, contents), blobs)]),
     );
-    const shared = { policy: importPolicy(rules.policy), trustRoots, upstreams, clock, logger };
-    const decider = (parts: { readonly records: Records; readonly blobs: BlobStore }): Admission =>
+    const shared = {
+      ...{ policy: importPolicy(rules.policy), trustRoots, upstreams, clock, logger },
+      exceptions: openExceptions(config.exceptions, clock),
+    };
+    const decider = (parts: Pick<AdmissionParts, 'records' | 'blobs'>): Admission =>
       createAdmission({ ...shared, ...parts, revocation: revocation.check });
     const trial = decider({
-      records: trialRecords({ known, own, remembers: !dryRun }),
+      records: trialRecords({ known, own, remembers: store !== undefined }),
       blobs: trialBlobs(blobs),
     });
-    const real = decider({ records: known, blobs });
-    let total = 0;
-    let done = 0;
+    const real = store === undefined ? undefined : decider({ records: known, blobs: store });
+    const progress = { done: 0, total: 0 };
     try {
       const report = await importLayout(
         {
-          layout,
+          ...{ layout, blobs, clock },
           decide: (reference) => trial.admit(reference),
-          admit: (reference) => real.admit(reference),
-          blobs,
-          local: known.local,
-          clock,
+          ...(real &&
+            store && {
+              target: {
+                admit: (reference) => real.admit(reference),
+                fill: (digest, options) => store.fill(digest, options),
+                local: known.local,
+              },
+            }),
           onBlob(bytes, isNew) {
-            if (isNew) done += bytes;
-            onProgress('imported', done, total);
-            onBlob?.();
+            if (isNew) progress.done += bytes;
+            onProgress('imported', progress.done, progress.total);
           },
         },
         contents,
         {
-          dryRun,
           findObstacle: (needed) => findObstacle(config, needed),
           onPlanned(_images, bytes) {
-            total = bytes;
+            progress.total = bytes;
           },
         },
       );
-      if (!dryRun) notes.push(...(await announce(known)));
       return { ...report, notes };
     } finally {
       await own.close();

@@ -1,7 +1,8 @@
 /** What comes through a pipe, in a file beside the cache: a layout is read in no order. */
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rm, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { isAbsent } from '../store/disk-io.ts';
 import { LayoutError } from '../layout/layout-error.ts';
 
 /** Bytes of the disk that are left free. */
@@ -64,8 +65,14 @@ function isAlive(id: number): boolean {
   }
 }
 
-/** Bytes that a user may still write to the disk of a folder. */
+/** Bytes that a user may still write to the disk of a folder, or of where it will be. */
 export async function freeBytesOf(folder: string): Promise<number> {
-  const { bavail, bsize } = await statfs(folder);
-  return bavail * bsize;
+  try {
+    const { bavail, bsize } = await statfs(folder);
+    return bavail * bsize;
+  } catch (error) {
+    const parent = dirname(folder);
+    if (parent === folder || !isAbsent(error)) throw error;
+    return freeBytesOf(parent);
+  }
 }

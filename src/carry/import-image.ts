@@ -19,14 +19,20 @@ export interface ImportPlace {
   readonly layout: Layout;
   /** Decides without leaving anything behind. */
   readonly decide: Decide;
-  /** Decides, and from then on it is served. */
-  readonly admit: Decide;
-  readonly blobs: Pick<BlobStore, 'stat' | 'fill'>;
-  readonly local: Pick<LocalRecords, 'attach' | 'addImported'>;
+  /** What is here already. */
+  readonly blobs: Pick<BlobStore, 'stat'>;
+  /** Where it goes; absent: nothing is written, only said. */
+  readonly target?: ImportTarget | undefined;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   /** Told of each blob that is there now, and of its bytes. */
   readonly onBlob: (bytes: number, isNew: boolean) => void;
+}
+
+export interface ImportTarget extends Pick<BlobStore, 'fill'> {
+  /** Decides, and from then on it is served. */
+  readonly admit: Decide;
+  readonly local: Pick<LocalRecords, 'attach' | 'addImported'>;
 }
 
 export type Outcome = 'admitted' | 'refused' | 'undetermined';
@@ -83,12 +89,16 @@ function judgedBy(decision: Decision, { digest }: Descriptor): Judged {
  * Everything of the image is there, proven, before the first word of it is written down; so whenever this ends early,
  * nothing is served of which a part is missing.
  */
-export async function importImage(place: ImportPlace, image: PlannedImage): Promise<Judged> {
-  const { admit, local, clock } = place;
+export async function importImage(
+  place: ImportPlace,
+  { admit, fill, local }: ImportTarget,
+  image: PlannedImage,
+): Promise<Judged> {
+  const { clock } = place;
   const { reference, descriptor } = image;
   const { repository, tag } = reference;
   try {
-    await bringAll(place, image, place.onBlob);
+    await bringAll(place, fill, image, place.onBlob);
   } catch (error) {
     if (!isFillError(error)) throw error;
     return { outcome: 'undetermined', why: error.message };
@@ -106,13 +116,14 @@ export async function importImage(place: ImportPlace, image: PlannedImage): Prom
   await local.addImported([
     { repository, digest, at: clock(), ...(tag === undefined ? {} : { tag }) },
   ]);
-  await bringAll(place, image, () => undefined);
+  await bringAll(place, fill, image, () => undefined);
   return judged;
 }
 
 /** @throws {FillError} */
 async function bringAll(
   place: ImportPlace,
+  fill: BlobStore['fill'],
   image: PlannedImage,
   onBlob: ImportPlace['onBlob'],
 ): Promise<void> {
@@ -120,7 +131,7 @@ async function bringAll(
   for (let look = 0; look < LOOKS; look++) {
     let brought = 0;
     for (const one of content) {
-      const isNew = await bring(place, one);
+      const isNew = await bring(place, fill, one);
       if (isNew) brought++;
       if (look === 0) onBlob(one.size, isNew);
     }
@@ -131,6 +142,7 @@ async function bringAll(
 /** Whether it was not there. @throws {FillError} */
 async function bring(
   { blobs, layout }: ImportPlace,
+  fill: BlobStore['fill'],
   { digest, size }: Descriptor,
 ): Promise<boolean> {
   if ((await blobs.stat(digest)) === size) return false;
@@ -138,7 +150,7 @@ async function bring(
     const body = layout.stream(digest, offset);
     return Promise.resolve({ offset, size: layout.blobs.get(digest), body });
   };
-  await arrive({ reader: await blobs.fill(digest, { size, source }), cached: false });
+  await arrive({ reader: await fill(digest, { size, source }), cached: false });
   return true;
 }
 

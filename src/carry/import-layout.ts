@@ -41,8 +41,6 @@ export interface Needed {
 }
 
 export interface ImportOptions {
-  /** Only says what it would do. */
-  readonly dryRun: boolean;
   /** Why there is no room; undefined where there is. */
   readonly findObstacle: (needed: Needed) => Promise<string | undefined>;
   /** Called once, when it is known how much is to be brought. */
@@ -91,8 +89,11 @@ export async function importLayout(
     const { reference, descriptor } = image;
     const line = { reference: formatReference(reference), digest: descriptor.digest, ...size };
     if (noRoom !== undefined) images.push({ ...line, outcome: 'undetermined', why: noRoom });
-    else if (options.dryRun) images.push({ ...line, ...judged });
-    else images.push({ ...line, ...judged, ...whyOf(judged, await importImage(place, image)) });
+    else if (place.target === undefined) images.push({ ...line, ...judged });
+    else {
+      const done = await importImage(place, place.target, image);
+      images.push({ ...line, ...whyOf(judged, done) });
+    }
   }
   return { images, attachments, ...(noRoom === undefined ? {} : { noRoom }) };
 }

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { parseDuration } from '../config/units.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
 import { formatReference, parseReference, type Reference } from '../oci/reference.ts';
+import { counted } from '../policy/words.ts';
 import type { ApprovalsDesk } from './approvals-desk.ts';
 
 /** A command that makes no sense: exit code 2. */
@@ -63,7 +64,9 @@ export function parseApprovalArguments(
   );
   if (stranger?.kind === 'option') throw new Mistake(`"${command}" takes no ${stranger.rawName}`);
   if (rest.length !== count) {
-    throw new Mistake(`expected ${count} arguments after "${command}", got ${rest.length}`);
+    throw new Mistake(
+      `expected ${counted(count, 'argument')} after "${command}", got ${rest.length}`,
+    );
   }
   const { config, key, note, expires, reason, yes, json } = values;
   const keyFingerprint = values['key-fingerprint'];

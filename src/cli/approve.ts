@@ -149,7 +149,7 @@ function sign(
 
 async function keep(
   { reference, name, digest }: Subject,
-  { manifest, blobs, approvedAt }: SignedArtifact,
+  { manifest, blobs, signedAt: approvedAt }: SignedArtifact,
   { publicKey }: Signer,
   { note = '', until }: Terms,
   desk: ApprovalsDesk,

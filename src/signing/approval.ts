@@ -44,7 +44,7 @@ export interface SignedArtifact {
   /** Config and layer of the manifest. */
   readonly blobs: readonly SignedContent[];
   /** Milliseconds since the epoch. */
-  readonly approvedAt: number;
+  readonly signedAt: number;
 }
 
 /**
@@ -113,7 +113,7 @@ export async function signDigest(
   return {
     manifest: { ...content(MANIFEST_TYPE, Buffer.from(JSON.stringify(manifest))), annotations },
     blobs: [config, layer],
-    approvedAt: now,
+    signedAt: now,
   };
 }
 

@@ -15,7 +15,7 @@ const MAX_NAME = 400;
 /** Milliseconds until there is a connection, and until there is an answer. */
 const TIMEOUT = { connectionTimeout: 5000, requestTimeout: 15_000, throwOnRequestTimeout: true };
 const MAX_ATTEMPTS = 3;
-/** Bytes that KMS signs when it is not given a hash of them. */
+/** Bytes that KMS takes where it is not given a hash of them. */
 const MAX_RAW = 4096;
 const MAX_TOLD = 200;
 
@@ -128,29 +128,25 @@ function readPublicKey(der: Uint8Array, name: string): SigningPlace['publicKey']
   return parseOwnKey(key, name);
 }
 
+/** KMS hashes what is short itself; of longer content it is given the hash, which Ed25519 has no use for. */
 function orderFor(data: Uint8Array, algorithm: SignatureAlgorithm, name: string) {
+  const SigningAlgorithm = specFor(algorithm);
+  if (data.length <= MAX_RAW)
+    return { Message: data, MessageType: 'RAW', SigningAlgorithm } as const;
   if (algorithm.kind === 'ed25519') {
-    if (data.length > MAX_RAW) {
-      throw new SigningError(
-        'content',
-        `${name}: KMS signs at most ${MAX_RAW} bytes with Ed25519: expected a shorter note`,
-      );
-    }
-    return { Message: data, MessageType: 'RAW', SigningAlgorithm: 'ED25519_SHA_512' } as const;
+    throw new SigningError(
+      'content',
+      `${name}: KMS signs at most ${MAX_RAW} bytes with Ed25519: expected a shorter note`,
+    );
   }
-  return {
-    Message: createHash(algorithm.hash).update(data).digest(),
-    MessageType: 'DIGEST',
-    SigningAlgorithm: specFor(algorithm),
-  } as const;
+  const Message = createHash(algorithm.hash).update(data).digest();
+  return { Message, MessageType: 'DIGEST', SigningAlgorithm } as const;
 }
 
-function specFor({
-  kind,
-  hash,
-}: Exclude<SignatureAlgorithm, { kind: 'ed25519' }>): SigningAlgorithmSpec {
-  const bits = hash.slice(3) as '256' | '384' | '512';
-  return kind === 'ecdsa' ? `ECDSA_SHA_${bits}` : `RSASSA_PKCS1_V1_5_SHA_${bits}`;
+function specFor(algorithm: SignatureAlgorithm): SigningAlgorithmSpec {
+  if (algorithm.kind === 'ed25519') return 'ED25519_SHA_512';
+  const bits = algorithm.hash.slice(3) as '256' | '384' | '512';
+  return algorithm.kind === 'ecdsa' ? `ECDSA_SHA_${bits}` : `RSASSA_PKCS1_V1_5_SHA_${bits}`;
 }
 
 /** What KMS says in so many words of its keys; all else is told by its name alone. */

@@ -27,7 +27,10 @@ export async function readPrivateKey(
 ): Promise<SigningPlace> {
   const key = await openBlock(pem, label, askPassword);
   return {
-    publicKey: parseOwnKey(createPublicKey(key), label),
+    publicKey: parseOwnKey(
+      create(label, 'key', () => createPublicKey(key)),
+      label,
+    ),
     // eslint-disable-next-line @typescript-eslint/require-await -- others are far away
     sign: async (data, algorithm) => sign(hashOf(algorithm), data, key),
   };

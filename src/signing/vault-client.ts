@@ -39,8 +39,7 @@ export async function openVaultClient(
     );
   }
   const token = await readToken(label, environment);
-  const file = env['VAULT_CACERT'] ?? '';
-  const ca = file === '' ? undefined : await environment.readFile(file, MAX_CERTIFICATES);
+  const ca = await readAuthorities(label, environment);
   const namespace = env['VAULT_NAMESPACE'] ?? '';
   const dispatcher = new Agent({
     maxResponseSize: MAX_ANSWER,
@@ -96,6 +95,20 @@ function readAddress(label: string, text: string | undefined): URL {
     );
   }
   return url;
+}
+
+async function readAuthorities(
+  label: string,
+  { env, readFile }: SigningEnvironment,
+): Promise<Buffer | undefined> {
+  const file = env['VAULT_CACERT'] ?? '';
+  if (file === '') return undefined;
+  try {
+    return await readFile(file, MAX_CERTIFICATES);
+  } catch (error) {
+    const message = `${label}: VAULT_CACERT: ${file} cannot be read`;
+    throw new SigningError('unreachable', message, error);
+  }
 }
 
 async function readToken(label: string, environment: SigningEnvironment): Promise<string> {

@@ -62,7 +62,7 @@ export interface ImportedImage {
 }
 
 export interface LocalRecords {
-  /** The latest first. */
+  /** Approvals before what came from elsewhere, and of each the latest first. */
   listAttachments(
     repository: Repository,
     subject: Digest,

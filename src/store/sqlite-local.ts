@@ -38,7 +38,7 @@ export class SqliteLocal implements LocalRecords {
     return this.#attempt(() =>
       this.#sql(
         `SELECT * FROM attachments WHERE ${IN_REPOSITORY} AND subject = ?
-         ORDER BY at DESC, digest LIMIT ?`,
+         ORDER BY origin = 'approval' DESC, at DESC, digest LIMIT ?`,
       )
         .all(registry, path, subject, limit)
         .map(attachmentOf),

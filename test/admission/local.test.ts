@@ -184,13 +184,12 @@ t.test('a decision under way while the operator revokes is made again', async (t
   await putApproval(lab.proxy.records.local, image, lab.ours);
   const reached = Promise.withResolvers<undefined>();
   const gone = Promise.withResolvers<undefined>();
-  lab.registry.fault(/\.sig/, {
-    kind: 'wait',
-    until: (async () => {
-      reached.resolve(undefined);
-      await gone.promise;
-    })(),
-  });
+  const isSignature = ({ url }: { readonly url: string }): boolean => {
+    if (!url.endsWith('.sig')) return false;
+    reached.resolve(undefined);
+    return true;
+  };
+  lab.registry.fault(isSignature, { kind: 'wait', until: gone.promise });
   const pull = lab.get(`manifests/${image.digest}`);
   await reached.promise;
   await revoke(lab, image.digest);

@@ -64,7 +64,7 @@ t.test('a command takes its own options alone', async (t) => {
     ['approvals list', ['--yes'], /takes no --yes/],
     ['approve', ['a', '--frobnicate'], /--frobnicate/],
     ['approve', ['a', '--key'], /--key/],
-    ['approve', [], /expected 1 arguments after "approve", got 0/],
+    ['approve', [], /expected 1 argument after "approve", got 0/],
     ['approve', ['a', 'b'], /got 2/],
   ] as const) {
     t.throws(() => parseApprovalArguments(command, args, 1), { name: 'Mistake', message });

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { request } from 'undici';
-import { startApp } from '../../src/app.ts';
+import { openVerifier, startApp } from '../../src/app.ts';
 import { openApprovalsDesk } from '../../src/app/approvals-desk.ts';
 import { inspectRules } from '../../src/app/rules.ts';
 import { approvals } from '../../src/cli/approvals.ts';
+import { verify } from '../../src/cli/verify.ts';
 import { openSigner } from '../../src/signing/open-signer.ts';
 import { fingerprintOf } from '../helpers/approval.ts';
 import { loadText } from '../helpers/config-file.ts';
@@ -22,7 +23,7 @@ const DAY = 86_400_000;
 const OURS = '{ key: { trustRoot: ours } }';
 const BOTH = '{ allOf: [{ key: { trustRoot: vendor } }, { key: { trustRoot: ours } }] }';
 
-async function open(t: Test, { require = OURS } = {}) {
+async function open(t: Test, { require = OURS, more = '' } = {}) {
   const registry = await openFakeRegistry(t);
   const [vendor, ours, other] = [createSigner(), createSigner(), createSigner()];
   const yaml = (isOffline: boolean) => `
@@ -32,7 +33,7 @@ cache: { path: ./cache }
 upstreams: { lab.local: { url: "${registry.url}", insecureHttp: true, default: true, offline: ${isOffline} } }
 trustRoots: { vendor: { publicKeys: [./vendor.pub] }, ours: { publicKeys: [./ours.pub] } }
 policies:
-  - { name: approved, match: lab.local/${TEAM}, require: ${require}, tags: { refresh: 0s } }
+  - { name: approved, match: lab.local/${TEAM}, require: ${require}, tags: { refresh: 0s }${more} }
   - { name: vendor's, match: lab.local/vendor/**, require: { key: { trustRoot: vendor } } }
 `;
   const files = { 'vendor.pub': vendor.publicPem, 'ours.pub': ours.publicPem };
@@ -70,6 +71,15 @@ policies:
     answers: (answer: boolean | undefined) => void (agreed = answer),
     goOffline: () => void (config = offline),
     cache: join(t.testdirName, 'cache'),
+    /** `countersign verify`, which knows this moment alone. */
+    verifies: async () => {
+      const lines: string[] = [];
+      const say = (line: string): void => void lines.push(line);
+      const verifier = await openVerifier(config, logger);
+      const code = await verify(V1, verifier, { json: false }, { out: say, err: say });
+      await verifier.close();
+      return { code, text: lines.join('\n') };
+    },
     start: async () => {
       const nothing = (): void => undefined;
       const observer = { pull: nothing, blobServed: nothing, digestMismatch: nothing };
@@ -263,6 +273,32 @@ t.test('what others published with a revoked key counts no longer either', async
   t.match(await run('revoke', name, '--key-fingerprint', fingerprintOf(ours)), { code: 0 });
   t.match(await pull(), { status: 403, text: /the operator revoked/ });
   t.match((await run('approvals', 'list')).text, /^lab\.local\/team\/app {2}sha256:.*\(revoked\)$/);
+});
+
+t.test('an approval names its image, for rules that bind signatures to names', async (t) => {
+  const { put, start, approve, registry } = await open(t, {
+    more: ', signatures: { reference: exact }',
+  });
+  const pull = await start();
+  registry.tag(TEAM, 'v2', put('one').digest);
+  t.match(await approve(V1), { code: 0 });
+  t.match(await pull(), { status: 200 });
+  t.match(await pull('manifests/v2'), {
+    status: 403,
+    text: /expected one for lab\.local\/team\/app:v2/,
+  });
+});
+
+t.test('countersign verify heeds approvals, and says who gave them until when', async (t) => {
+  const { put, approve, run, verifies } = await open(t);
+  put('one');
+  t.match(await verifies(), { code: 1 });
+  await approve(V1, '--expires', '2099-12-31');
+  const { code, text } = await verifies();
+  t.equal(code, 0);
+  t.match(text, /attached here sha256:.*ours\.pub of ours.*good until 2099-12-31T23:59:59\.999Z/s);
+  await run('revoke', V1);
+  t.match(await verifies(), { code: 1 });
 });
 
 t.test('the public half of a key is printed for the configuration', async (t) => {

@@ -63,6 +63,7 @@ const examples = readdirSync(join(folder, 'examples')).filter((file) => file.end
 
 t.test('there are examples', async (t) => {
   t.strictSame(examples.toSorted(), [
+    'approvals.yaml',
     'attestations.yaml',
     'audit-first.yaml',
     'behind-nginx.yaml',

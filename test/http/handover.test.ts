@@ -71,13 +71,24 @@ t.test('a blob that is complete, but not granted, is refused as ever', async (t)
 });
 
 t.test('a blob in flight comes from here', async (t) => {
-  const { registry, signed, get } = await openLab(t, { locate });
+  const { registry, proxy, signed, get } = await openLab(t, { locate });
   const image = signed('app', { tag: 'v1', layers: [contents] });
   await get('manifests/v1');
-  const { promise: until, resolve: release } = Promise.withResolvers<undefined>();
-  registry.fault(/blobs/, { kind: 'wait', until });
+  const { promise: released, resolve: release } = Promise.withResolvers<undefined>();
+  registry.fault(/blobs/, { kind: 'wait', until: released });
+  const { blobs } = proxy;
+  const fill = blobs.fill.bind(blobs);
+  let fills = 0;
+  Object.assign(blobs, {
+    fill(...question: Parameters<typeof fill>) {
+      fills++;
+      return fill(...question);
+    },
+  });
   const first = get(`blobs/${image.layers[0] ?? ''}`);
   const second = get(`blobs/${image.layers[0] ?? ''}`);
+  // Both have found that it is not complete.
+  await until(() => fills === 2);
   release(undefined);
   for (const { headers, body } of await Promise.all([first, second])) {
     t.equal(headers['x-accel-redirect'], undefined);

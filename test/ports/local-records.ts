@@ -151,6 +151,13 @@ export function localRecordsConformance(
         [3, 2],
       );
       t.equal((await local.listAttachments(repository, subject, 1)).length, 1);
+      const approved = descriptorOf(Buffer.from('approved'));
+      await local.approve(approval(approved.digest, { approvedAt: 2 }), approved, []);
+      t.match(
+        await local.listAttachments(repository, subject, 1),
+        [{ origin: 'approval' }],
+        'nothing that somebody carried here takes the place of an approval',
+      );
     },
   );
 

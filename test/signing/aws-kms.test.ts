@@ -21,6 +21,10 @@ t.test('signs with every kind of key', async (t) => {
     const signer = await opened;
     t.equal(signer.publicPem, key.publicPem, kind);
     t.ok(signatureMatches(signer.publicKey, DATA, await signer.sign(DATA)), kind);
+    const long = Buffer.alloc(5000, 'long');
+    if (kind === 'ed25519')
+      await t.rejects(signer.sign(long), { code: 'content', message: /4096/ });
+    else t.ok(signatureMatches(signer.publicKey, long, await signer.sign(long)), `${kind}, long`);
     await signer.close();
   }
 });
@@ -29,13 +33,15 @@ t.test('asks the key that it was shown, whatever its alias means by then', async
   const { opened, server } = await open(t, kms(createSigner('p384')));
   const signer = await opened;
   await signer.sign(DATA);
+  await signer.sign(Buffer.alloc(5000));
   await signer.close();
-  const [, signed] = server.questions;
+  const [, signed, long] = server.questions;
   t.match(signed?.body, {
     KeyId: 'the-key',
-    MessageType: 'DIGEST',
+    MessageType: 'RAW',
     SigningAlgorithm: 'ECDSA_SHA_384',
   });
+  t.match(long?.body, { KeyId: 'the-key', MessageType: 'DIGEST' });
   t.match(signed?.headers.authorization, /AKIDEXAMPLE\/\d+\/eu-central-1\/kms/);
 });
 

@@ -1,6 +1,7 @@
 /** Stand-ins for Vault's transit engine and AWS KMS, as far as signing asks them; the real ones are in `test/e2e`. */
 import { constants, privateEncrypt, sign, type KeyObject } from 'node:crypto';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { p256, p384 } from '@noble/curves/nist.js';
@@ -26,13 +27,14 @@ export interface KeyServer {
   readonly questions: readonly Question[];
 }
 
-/** A server on loopback that answers by `answer`. */
+/** A server on loopback that answers by `answer`; over TLS where it is given a certificate. */
 export async function startKeyServer(
   t: Test,
   answer: (question: Question) => Reply,
+  tls?: { readonly cert: string; readonly key: string },
 ): Promise<KeyServer> {
   const questions: Question[] = [];
-  const server = createServer((request, response) => {
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
     void text(request).then((sent) => {
       const { method = '', url: path = '', headers } = request;
       const body = sent === '' ? {} : (JSON.parse(sent) as Question['body']);
@@ -43,14 +45,15 @@ export async function startKeyServer(
       response.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers });
       response.end(said);
     });
-  });
+  };
+  const server = tls === undefined ? createServer(handle) : createTlsServer(tls, handle);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.teardown(() => {
     server.closeAllConnections();
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, questions };
+  return { url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`, questions };
 }
 
 const TOKEN = 'hvs.this-is-the-token';
@@ -112,9 +115,11 @@ export function kms(signer: Signer) {
     }
     const { Message, MessageType, SigningAlgorithm } = body;
     const bytes = Buffer.from(String(Message), 'base64');
+    const bits = /_(\d{3})$/.exec(String(SigningAlgorithm))?.[1];
+    const hash = SigningAlgorithm === 'ED25519_SHA_512' ? null : `sha${bits ?? ''}`;
     const signature =
       MessageType === 'RAW'
-        ? sign(null, bytes, signer.privateKey)
+        ? sign(hash, bytes, signer.privateKey)
         : signHash(signer.privateKey, bytes);
     return {
       status: 200,

@@ -1,8 +1,10 @@
 /** Private keys in files: every form that people have, and clear words for all others. */
 import { generateKeyPairSync, randomBytes, scryptSync } from 'node:crypto';
 import { xsalsa20poly1305 } from '@noble/ciphers/salsa.js';
+import fc from 'fast-check';
 import t from 'tap';
 import { openSigner } from '../../src/signing/open-signer.ts';
+import { SigningError } from '../../src/signing/signing-error.ts';
 import { signatureMatches } from '../../src/verify/key-signature.ts';
 import { createSigner, type SignerKind } from '../helpers/signer.ts';
 import { surroundings } from './environments.ts';
@@ -157,6 +159,32 @@ t.test('says what is wrong with a key, and nothing of what is in it', async (t) 
     const text = error instanceof Error ? `${error.message}${String(error.cause)}` : '';
     t.notOk(text.includes(PASSWORD) || text.includes(body), `${name}: no secret`);
   }
+});
+
+t.test('whatever a file holds, it is a key or a clear refusal', async () => {
+  const kinds = [
+    'PRIVATE KEY',
+    'EC PRIVATE KEY',
+    'ENCRYPTED PRIVATE KEY',
+    'ENCRYPTED SIGSTORE PRIVATE KEY',
+  ];
+  const content = fc.oneof(
+    fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
+    fc.json().map((text) => Buffer.from(text)),
+    fc.nat(der.length - 1).map((at) => Buffer.from(der).fill(255, at, at + 1)),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...kinds), content, async (kind, bytes) => {
+      const env = { COSIGN_PASSWORD: PASSWORD };
+      try {
+        await openSigner('k', surroundings({ k: pem(kind, bytes) }, env));
+      } catch (error) {
+        return error instanceof SigningError;
+      }
+      return true;
+    }),
+    { numRuns: 300 },
+  );
 });
 
 t.test('names what a key may be', async (t) => {

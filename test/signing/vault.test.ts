@@ -1,4 +1,5 @@
 /** Keys in the transit engine: the questions that it is asked, and answers that are none. */
+import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { openSigner } from '../../src/signing/open-signer.ts';
 import { signatureMatches } from '../../src/verify/key-signature.ts';
@@ -66,6 +67,26 @@ t.test('takes the token of vault login', async (t) => {
   await t.rejects(openSigner(NAME, surroundings({}, { ...env, HOME: '/home/us' })), {
     code: 'denied',
     message: /VAULT_TOKEN/,
+  });
+});
+
+t.test('believes the certificates that VAULT_CACERT names, and no others', async (t) => {
+  const read = (name: string) =>
+    readFileSync(new URL(`../fixtures/tls/test-only-${name}.pem`, import.meta.url), 'utf8');
+  const tls = { cert: read('certificate'), key: read('key') };
+  const server = await startKeyServer(t, transit(createSigner()), tls);
+  const env = vaultEnv(server.url);
+  await t.rejects(openSigner(NAME, surroundings({}, env)), {
+    code: 'unreachable',
+    message: /SELF_SIGNED/,
+  });
+  const files = { 'ca.pem': tls.cert };
+  const signer = await openSigner(NAME, surroundings(files, { ...env, VAULT_CACERT: 'ca.pem' }));
+  t.ok((await signer.sign(DATA)).length > 0);
+  await signer.close();
+  await t.rejects(openSigner(NAME, surroundings({}, { ...env, VAULT_CACERT: 'absent.pem' })), {
+    code: 'unreachable',
+    message: /VAULT_CACERT: absent\.pem cannot be read/,
   });
 });
 

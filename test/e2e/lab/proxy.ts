@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { run, startDaemon, type Finished } from './process.ts';
+import { run, startDaemon, type Finished, type RunOptions } from './process.ts';
 import type { Registry } from './registry.ts';
 import { readPublicKey, type Signers } from './signers.ts';
 
@@ -17,6 +17,8 @@ export interface Proxy {
   readonly configFile: string;
   /** Runs the command line tool. */
   command(...args: readonly string[]): Promise<Finished>;
+  /** The same, with variables of the environment. */
+  commandWith(env: NonNullable<RunOptions['env']>, ...args: readonly string[]): Promise<Finished>;
   /** Gives the exit status. */
   stop(): Promise<number>;
   /** Ends it without a chance to tidy up. */
@@ -57,6 +59,7 @@ export async function serveConfig(folder: string, config: string): Promise<Proxy
     configFile,
     log: () => daemon.output(),
     command: (...args) => run(process.execPath, [...node, ...args], { cwd: folder }),
+    commandWith: (env, ...args) => run(process.execPath, [...node, ...args], { cwd: folder, env }),
     stop: () => daemon.stop(),
     kill: () => daemon.kill(),
   };

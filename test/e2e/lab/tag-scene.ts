@@ -125,12 +125,18 @@ export async function openTagScene(t: Test): Promise<TagScene> {
   };
 }
 
-interface StartedClient {
+/** A client in front of a proxy. */
+export interface StartedClient {
   readonly kind: ClientKind;
   readonly client: Client;
 }
 
-async function startClient(t: Test, kind: ClientKind, proxy: string): Promise<StartedClient> {
+/** Started until the test ends. */
+export async function startClient(
+  t: Test,
+  kind: ClientKind,
+  proxy: string,
+): Promise<StartedClient> {
   // Sockets have short names only, so the folder does too.
   const client = await kind.start({ proxy, folder: mkdtempSync(join(labFolder, 'c-')) });
   t.teardown(() => client.stop());
@@ -168,7 +174,8 @@ async function publish(
   return image;
 }
 
-async function arrivesAt(
+/** It gets the image and runs it where it can; gives what it said. */
+export async function arrivesAt(
   t: Test,
   { kind, client }: StartedClient,
   target: Target,
@@ -184,7 +191,8 @@ async function arrivesAt(
   return pulled.output;
 }
 
-async function isRefusedAt(
+/** It gets nothing, and says why. */
+export async function isRefusedAt(
   t: Test,
   { kind, client }: StartedClient,
   target: Target,

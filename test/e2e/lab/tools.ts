@@ -30,6 +30,8 @@ const places = {
   oras: join(newer, 'oras/usr/bin/oras'),
   notation: join(newer, 'notation/usr/bin/notation'),
   'timestamp-server': join(newer, 'timestamp-server/usr/bin/timestamp-server'),
+  bao: join(newer, 'openbao/usr/bin/bao'),
+  'moto server': join(newer, 'moto/usr/bin/moto_server'),
   crane: join(newer, 'crane/usr/bin/crane'),
 } as const;
 
