@@ -137,11 +137,11 @@ t.test('a bundle is what the other side expects, and the same bytes each time', 
       })),
       { subject: arm64.digest, digest: referrer },
     ].sort((one, other) => (one.subject < other.subject ? -1 : 1)),
-    files: [{ path: 'rules.yaml' }, { path: 'trust/release/1-release.pub' }],
+    files: [{ path: 'rules.yaml' }, { path: 'trust/release/release.pub' }],
   });
-  t.equal(await fileOf('trust/release/1-release.pub'), signer.publicPem);
+  t.equal(await fileOf('trust/release/release.pub'), signer.publicPem);
   t.strictSame(parse(await fileOf('rules.yaml')), {
-    trustRoots: { release: { publicKeys: ['trust/release/1-release.pub'] } },
+    trustRoots: { release: { publicKeys: ['trust/release/release.pub'] } },
     policies: [
       { name: 'releases', match: 'lab.local/**', require: { key: { trustRoot: 'release' } } },
     ],
@@ -245,17 +245,15 @@ t.test('a seal is a signature over the record', async (t) => {
 });
 
 t.test('rules are written as they are, with schemas in the place of their files', async (t) => {
-  const rule = `require: { anyOf: [
-    { key: { trustRoot: release } },
-    { attestation: { type: slsa-provenance-v1, by: { key: { trustRoot: other } }, schemaFile: schema.json } },
-  ] }, tags: { refresh: 1h }`;
+  const attestation = `{ type: slsaprovenance1, by: { key: { trustRoot: other } }, schemaFile: schema.json }`;
+  const rule = `tags: { refresh: 1h }, require: { anyOf: [{ key: { trustRoot: release } }, { attestation: ${attestation} }] }`;
   const { run, file, signed } = await open(t, rule);
   signed('good', 'v1');
   const { code, text } = await run(`lab.local/${TEAM}:v1`, '-o', file);
   t.equal(code, 0, text);
   const { fileOf } = await read(t, file);
   t.match(parse(await fileOf('rules.yaml')), {
-    trustRoots: { release: {}, other: { publicKeys: ['trust/other/1-other.pub'] } },
+    trustRoots: { release: {}, other: { publicKeys: ['trust/other/other.pub'] } },
     policies: [
       {
         name: 'releases',

@@ -36,9 +36,14 @@ interface Guarding {
 }
 
 /** In a network of its own the lab may name its port. */
-const host = '127.0.0.1:5000';
+const upstreamHost = '127.0.0.1:5000';
 
-export async function startRegistry(folder: string, guard: Guard): Promise<Registry> {
+/** @param host where another one listens beside the upstream. */
+export async function startRegistry(
+  folder: string,
+  guard: Guard,
+  host = upstreamHost,
+): Promise<Registry> {
   const storage = join(folder, 'registry');
   const dockerConfig = join(folder, 'publisher');
   mkdirSync(storage, { recursive: true });

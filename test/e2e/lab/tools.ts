@@ -27,6 +27,7 @@ const places = {
   'newer skopeo': join(newer, 'skopeo/usr/bin/skopeo'),
   'cosign 2': join(newer, 'cosign-2/usr/bin/cosign'),
   'cosign 3': join(newer, 'cosign-3/usr/bin/cosign'),
+  oras: join(newer, 'oras/usr/bin/oras'),
   notation: join(newer, 'notation/usr/bin/notation'),
   'timestamp-server': join(newer, 'timestamp-server/usr/bin/timestamp-server'),
   bao: join(newer, 'openbao/usr/bin/bao'),
