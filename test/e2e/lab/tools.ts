@@ -33,7 +33,6 @@ const places = {
   bao: join(newer, 'openbao/usr/bin/bao'),
   'moto server': join(newer, 'moto/usr/bin/moto_server'),
   crane: join(newer, 'crane/usr/bin/crane'),
-  oras: join(newer, 'oras/usr/bin/oras'),
 } as const;
 
 /** A program of the lab; "newer" ones stand beside those of the system. */
