@@ -61,23 +61,26 @@ class Taken {
   }
 
   text({ path, text }: KeyFile): string {
-    return this.add('trust', this.#numbered(path), PEM, Buffer.from(text));
+    return this.add('trust', this.#named(path), PEM, Buffer.from(text));
   }
 
   certificates = ({ path, bytes }: BytesFile): string =>
-    this.add('trust', this.#numbered(path), isPem(bytes) ? PEM : OTHER, bytes);
+    this.add('trust', this.#named(path), isPem(bytes) ? PEM : OTHER, bytes);
 
   list = ({ path, bytes }: BytesFile): string =>
-    this.add('revocation', this.#numbered(path), REVOCATION_LIST, bytes);
+    this.add('revocation', this.#named(path), REVOCATION_LIST, bytes);
 
   folder(path: string): string {
     return `trust/${this.#folder}/${path}`;
   }
 
-  /** Files of one name may come from several folders. */
-  #numbered(path: string): string {
+  /** Names stay: they are what keys and logs are called. Files of one name may come from several folders. */
+  #named(path: string): string {
     const name = basename(path).replaceAll(/[^A-Za-z0-9._-]/g, '_');
-    return `${this.files.length + 1}-${name}`;
+    const isTaken = this.files.some(
+      (file) => basename(file.path).toLowerCase() === name.toLowerCase(),
+    );
+    return isTaken ? `${this.files.length + 1}/${name}` : name;
   }
 }
 
@@ -98,8 +101,8 @@ function partsOf(parts: SigstorePartsConfig, taken: Taken): object {
   const file = (one: KeyFile): string => taken.text(one);
   const log = ({ file: key, validFrom, validUntil }: LogKeyConfig) => ({
     keyFile: taken.text(key),
-    ...(validFrom === undefined ? {} : { validFrom: new Date(validFrom).toISOString() }),
-    ...(validUntil === undefined ? {} : { validUntil: new Date(validUntil).toISOString() }),
+    ...(validFrom === undefined ? {} : { validFrom: dateText(validFrom) }),
+    ...(validUntil === undefined ? {} : { validUntil: dateText(validUntil) }),
   });
   return withoutEmpty({
     certificateAuthorities: parts.certificateAuthorities.map(file),
@@ -132,6 +135,11 @@ function policyOf(config: NotationPolicyRootConfig, taken: Taken): object {
     configDir,
     ...withoutEmpty({ revocationLists: revocationLists.map(taken.list), privateHosts }),
   };
+}
+
+/** As configurations write moments: in whole seconds. */
+function dateText(moment: number): string {
+  return new Date(moment).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
 function isPem(bytes: Buffer): boolean {

@@ -55,6 +55,12 @@ t.test('nor from the records after a restart', async (t) => {
   t.strictSame(new Set(await ask(lab, what.toReversed())), new Set([DENIED]));
 });
 
+t.test('nor under a rule that binds signatures to the very tag', async (t) => {
+  const { lab, what } = await served(t, { signatures: { reference: 'exact' } });
+  lab.proxy.now = EXPIRES;
+  t.strictSame(new Set(await ask(lab, what.toReversed())), new Set([DENIED]));
+});
+
 t.test('nor while the upstream is away, with all of it cached', async (t) => {
   const { lab, what } = await served(t, { tags: { maxStale: 1000 * HOUR } });
   await lab.registry.close();

@@ -22,7 +22,14 @@ import { openFakeRegistry } from '../helpers/open-upstream.ts';
 import { askRoughly } from '../helpers/rough-client.ts';
 import { cosign2 } from '../helpers/signer.ts';
 import { contentOf, hasty, openDescriptors } from '../store/sources.ts';
-import { checkAnswer, checkTraffic, histories, rangeOf, type History } from './faulty-upstream.ts';
+import {
+  checkAnswer,
+  checkTraffic,
+  findPauses,
+  histories,
+  rangeOf,
+  type History,
+} from './faulty-upstream.ts';
 
 const HISTORIES = times(200);
 t.setTimeout(1_200_000 + 4_000 * HISTORIES);
@@ -53,7 +60,7 @@ t.test('no fault of an upstream reaches a client as content', async (t) => {
   const folder = join(proxy.path, 'v1');
   const pathOf = (digest: Digest): string =>
     join(folder, 'blobs', 'sha256', digestHex(digest).slice(0, 2), digestHex(digest));
-  const sums = { answered: 0, whole: 0, blobs: 0, sent: 0, answers: 0 };
+  const sums = { answered: 0, whole: 0, blobs: 0, sent: 0, answers: 0, pauses: 0 };
 
   /** When nobody works on the blob any more: not a client, not the proxy, not the upstream. */
   async function settled(): Promise<void> {
@@ -100,6 +107,7 @@ t.test('no fault of an upstream reaches a client as content', async (t) => {
     if (faulty.answers.length > before + asked.length) throw new Error('asked for what is kept');
     sums.blobs += bytes.length;
     sums.answers += asked.length;
+    sums.pauses += findPauses(asked).length;
     sums.sent += asked.reduce((sum, { sent }) => sum + sent, 0);
   }
 
@@ -107,4 +115,5 @@ t.test('no fault of an upstream reaches a client as content', async (t) => {
   t.comment(`${HISTORIES} histories: ${JSON.stringify(sums)}`);
   t.ok(sums.whole > HISTORIES / 10, 'some got the whole blob');
   t.ok(sums.answers > 2 * HISTORIES, 'and some not at once');
+  t.ok(sums.pauses < HISTORIES / 10, 'what works is broken off by a busy machine alone');
 });

@@ -146,10 +146,20 @@ export function checkTraffic(answers: readonly BlobAnswer[], size: number): stri
       arrived = Math.max(arrived, offset + sent);
     }
     const sent = sum(download);
-    const lost = sum(download.filter(({ fault }) => fault !== undefined));
+    const lost =
+      sum(download.filter((answer) => answer.fault !== undefined)) + sum(pausesOf(download));
     if (sent > size + lost) return `${sent} bytes were sent, ${lost} of them may be lost`;
   }
   return undefined;
+}
+
+/** Answers that broke off without a fault: a pause of the machine looked like a stall. */
+export function findPauses(answers: readonly BlobAnswer[]): readonly BlobAnswer[] {
+  return downloads(answers).flatMap(pausesOf);
+}
+
+function pausesOf(download: readonly BlobAnswer[]): readonly BlobAnswer[] {
+  return download.slice(0, -1).filter(({ fault }) => fault === undefined);
 }
 
 /** Every answer to a request without a range begins one. */

@@ -137,11 +137,11 @@ t.test('a bundle is what the other side expects, and the same bytes each time', 
       })),
       { subject: arm64.digest, digest: referrer },
     ].sort((one, other) => (one.subject < other.subject ? -1 : 1)),
-    files: [{ path: 'rules.yaml' }, { path: 'trust/release/1-release.pub' }],
+    files: [{ path: 'rules.yaml' }, { path: 'trust/release/release.pub' }],
   });
-  t.equal(await fileOf('trust/release/1-release.pub'), signer.publicPem);
+  t.equal(await fileOf('trust/release/release.pub'), signer.publicPem);
   t.strictSame(parse(await fileOf('rules.yaml')), {
-    trustRoots: { release: { publicKeys: ['trust/release/1-release.pub'] } },
+    trustRoots: { release: { publicKeys: ['trust/release/release.pub'] } },
     policies: [
       { name: 'releases', match: 'lab.local/**', require: { key: { trustRoot: 'release' } } },
     ],
@@ -253,7 +253,7 @@ t.test('rules are written as they are, with schemas in the place of their files'
   t.equal(code, 0, text);
   const { fileOf } = await read(t, file);
   t.match(parse(await fileOf('rules.yaml')), {
-    trustRoots: { release: {}, other: { publicKeys: ['trust/other/1-other.pub'] } },
+    trustRoots: { release: {}, other: { publicKeys: ['trust/other/other.pub'] } },
     policies: [
       {
         name: 'releases',

@@ -126,9 +126,11 @@ function spoil(registry: FakeRegistry): Spoiled {
   const busy: FaultAction = { kind: 'status', status: 503 };
   const limited: FaultAction = { kind: 'status', status: 429, headers: { 'retry-after': '0' } };
   const stuck: FaultAction = { kind: 'stall', after: 10 };
-  const often = [[], [cut], [], [reset], [busy], [], [silent, cut], [], [], [cut, cut, cut]];
-  // Each costs everybody a second in which nothing is asked.
-  const ofBlobs = [...Array.from({ length: 12 }, () => often).flat(), [limited]];
+  // More of them, and an upstream counts as one that fails, and is left alone for seconds at a time.
+  const faults = [[cut], [reset], [silent, cut], [busy], [cut, cut, cut]];
+  const ofBlobs = Array.from({ length: 120 }, (_, at): readonly FaultAction[] =>
+    at === 60 ? [limited] : at % 6 === 1 ? (faults[((at - 1) / 6) % 5] ?? []) : [],
+  );
   // A manifest that breaks off is no decision, and costs its image the seconds after which it may be asked for again.
   const ofOthers = Array.from({ length: 600 }, (_, at): readonly FaultAction[] =>
     at === 300 ? [silent] : at % 30 === 0 ? [reset] : at % 30 === 10 ? [busy] : [],

@@ -1,7 +1,10 @@
 /** `countersign mirror …` in front of a fake registry: what is admitted, refused and not to be had, and what it costs. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { rmSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { startApp } from '../../src/app.ts';
@@ -288,4 +291,33 @@ t.test('an interruption ends it with what was done', async (t) => {
   const { code, text } = await run([`${TEAM}:v*`, '--jobs', '1'], { signal });
   t.equal(code, 130, text);
   t.match(text, /3 images, 1 admitted, 0 refused, 0 failed, 2 not done: interrupted/);
+});
+
+t.test('Ctrl-C ends the process with the table so far', async (t) => {
+  const { registry, config, signed } = await open(t);
+  signed('v1', 'v1');
+  const { layers } = signed('v2', 'v2');
+  const stuck = Promise.withResolvers<undefined>();
+  registry.fault(
+    ({ url }) => {
+      const isIt = url.endsWith(layers[0] ?? '?');
+      if (isIt) stuck.resolve(undefined);
+      return isIt;
+    },
+    { kind: 'stall' },
+  );
+  const args = ['mirror', `${TEAM}:v*`, '--jobs', '1', '--config', config().file];
+  const main = join(import.meta.dirname, '../../src/main.ts');
+  const child = spawn(process.execPath, [main, ...args], {
+    env: { ...process.env, NODE_OPTIONS: '' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const end = once(child, 'exit');
+  const table = text(child.stdout);
+  const said = text(child.stderr);
+  await stuck.promise;
+  child.kill('SIGINT');
+  const [code, signal] = (await end) as unknown[];
+  t.strictSame([code, signal], [130, null], await said);
+  t.match(await table, /2 images, 1 admitted, 0 refused, 0 failed, 1 not done: interrupted/);
 });
