@@ -40,6 +40,12 @@ export async function scanTar(bytes: Bytes): Promise<ReadonlyMap<string, Extent>
   let entries = 0;
   for (let position = 0; ;) {
     const block = await readExactly(bytes, position, BLOCK);
+    if (block === undefined && position === 0) {
+      throw new LayoutError(
+        'not-a-layout',
+        `expected a tar of an OCI image layout, got a file of ${bytes.size} bytes`,
+      );
+    }
     if (block === undefined) {
       throw new LayoutError(
         'truncated',

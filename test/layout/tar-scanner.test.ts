@@ -199,7 +199,7 @@ t.test(
       { name: 'a', bytes: text('x'.repeat(700)) },
       { name: 'b', bytes: text('y') },
     ]);
-    for (let length = 1; length < whole.length; length += 37) {
+    for (let length = 512; length < whole.length; length += 37) {
       const outcome = await scan(whole.subarray(0, length)).catch((error: unknown) => error);
       if (!(outcome instanceof LayoutError) || outcome.code !== 'truncated') {
         t.fail(`cut to ${length}: ${String(outcome)}`);
@@ -224,6 +224,7 @@ t.test('says what a compressed file is, and how to unpack it', async (t) => {
     await refuses(t, bytes, 'compressed', new RegExp(name));
   }
   await refuses(t, Buffer.alloc(2048, 1), 'not-a-layout', /another beginning/);
+  await refuses(t, Buffer.alloc(3, 1), 'not-a-layout', /got a file of 3 bytes/);
 });
 
 t.test('stops at a bomb of entries', async (t) => {
