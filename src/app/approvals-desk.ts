@@ -1,14 +1,13 @@
 /** What `countersign approve` and its kin work with: the records of a cache that a proxy may be using, and the upstreams. */
-import { readFile, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import type { Logger } from 'pino';
-import type { ApprovalsDesk, FoundManifest, KeyMeaning } from '../cli/approvals-desk.ts';
+import type { ApprovalsDesk, KeyMeaning } from '../cli/approvals-desk.ts';
 import type { Config } from '../config/config.ts';
-import { digestMatches, type Digest } from '../oci/digest.ts';
+import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import { matchesRepository, parseMatch } from '../policy/pattern.ts';
 import { leavesOf, parseRequirement, signatureOf } from '../policy/requirement.ts';
-import { blobName, blobsFolder } from '../store/disk-layout.ts';
+import { keptBlobs } from '../store/kept-blobs.ts';
 import type { Records } from '../store/records.ts';
 import { parsePublicKeys } from '../trust/public-key.ts';
 import { UpstreamError, type Upstream } from '../upstream/upstream.ts';
@@ -56,8 +55,11 @@ export function openApprovalsDesk(
       );
     },
     async findManifest(repository, digest) {
-      const kept = await readKept(path, digest);
-      if (kept !== undefined) return kept;
+      // A proxy may be holding the cache; what is not for us to read may be had upstream.
+      const kept = await keptBlobs(path)
+        .get(digest, MAX_MANIFEST)
+        .catch(() => undefined);
+      if (kept !== undefined) return { digest, bytes: kept, contentType: '' };
       const upstream = upstreamOf(repository);
       const options = { maxBytes: MAX_MANIFEST };
       return orAbsent(() => upstream.fetchManifest(repository.path, digest, options));
@@ -92,19 +94,6 @@ async function orAbsent<T>(ask: () => Promise<T>): Promise<T | undefined> {
   } catch (error) {
     if (error instanceof UpstreamError && error.code === 'not-found') return undefined;
     throw error;
-  }
-}
-
-/** A manifest that the cache has, read from outside: a proxy may be holding the cache. */
-async function readKept(path: string, digest: Digest): Promise<FoundManifest | undefined> {
-  const file = join(blobsFolder(path), blobName(digest));
-  try {
-    if ((await stat(file)).size > MAX_MANIFEST) return undefined;
-    const bytes = await readFile(file);
-    return digestMatches(bytes, digest) ? { digest, bytes, contentType: '' } : undefined;
-  } catch {
-    // It is not there, or not for us to read.
-    return undefined;
   }
 }
 

@@ -12,7 +12,10 @@ import { parsePublicKeys } from '../trust/public-key.ts';
 import type { SigstoreAuthorities, TrustRoot } from '../trust/trust-root.ts';
 import { parseTrustedRoot } from '../trust/trusted-root.ts';
 import { isAnswerName, type AnswerFiles } from '../verify/notation/revocation/answer-cache.ts';
-import { parseRevocationList } from '../verify/notation/revocation/revocation-list.ts';
+import {
+  parseRevocationList,
+  type RevocationList,
+} from '../verify/notation/revocation/revocation-list.ts';
 
 /** Revocation lists that one bundle may bring: the folder of this side has room for more than those alone. */
 const MAX_LISTS = 64;
@@ -81,29 +84,35 @@ export async function keepRevocationLists(
   for (const file of lists.slice(0, MAX_LISTS)) {
     const name = basename(file.path);
     const bytes = await readFile(layout, file);
-    const since = timeOf(bytes);
-    if (since === undefined || since > now) continue;
+    const list = parse(bytes);
+    if (list === undefined || list.thisUpdate > now) continue;
     const present = await answers.find(name);
-    const presentSince = present === undefined ? undefined : timeOf(present.bytes);
-    if (presentSince !== undefined && presentSince >= since) {
+    const known = present && parse(present.bytes);
+    // Nobody's list takes the place of another's: where it is not what is asked for, nothing could be told.
+    if (known !== undefined && !known.rawIssuer.equals(list.rawIssuer)) continue;
+    if (known !== undefined && known.thisUpdate >= list.thisUpdate) {
       newer++;
       continue;
     }
     // As old as it says: where somebody can be asked, that is soon.
-    await answers.keep(name, { bytes, at: since });
+    await answers.keep(name, { bytes, at: list.thisUpdate });
     kept++;
   }
   return [
-    ...(kept === 0 ? [] : [`${kept} revocation lists were taken over, each to be verified in use`]),
-    ...(newer === 0 ? [] : [`${newer} revocation lists are here already, as new or newer`]),
+    ...(kept === 0 ? [] : [`${listsText(kept, 'was', 'were')} taken over, to be verified in use`]),
+    ...(newer === 0 ? [] : [`${listsText(newer, 'is', 'are')} here already, as new or newer`]),
     ...(lists.length > MAX_LISTS ? [`only ${MAX_LISTS} revocation lists were looked at`] : []),
   ];
 }
 
-/** When a list was made, milliseconds since the epoch; undefined for what is no list. */
-function timeOf(bytes: Buffer): number | undefined {
+function listsText(count: number, one: string, many: string): string {
+  return `${count} revocation ${count === 1 ? `list ${one}` : `lists ${many}`}`;
+}
+
+/** Undefined for what is no list. */
+function parse(bytes: Buffer): RevocationList | undefined {
   try {
-    return parseRevocationList(bytes).thisUpdate;
+    return parseRevocationList(bytes);
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

@@ -27,6 +27,7 @@ import type { DiskIo } from '../store/disk-io.ts';
 import { openDiskBlobStoreBeside } from '../store/disk-blob-store.ts';
 import type { Records } from '../store/records.ts';
 import { keptBlobs } from '../store/kept-blobs.ts';
+import { StoreError } from '../store/store-error.ts';
 import { openSqliteRecords } from '../store/sqlite-records.ts';
 import type { TrustRoot } from '../trust/trust-root.ts';
 import { openAnswerFiles } from '../verify/notation/revocation/answer-cache.ts';
@@ -156,30 +157,30 @@ export async function openImportDesk(
       [...names].map((name) => [name, withKept(layoutUpstream(name, layout, contents), blobs)]),
     );
     const shared = {
-      ...{ policy: importPolicy(rules.policy), trustRoots, upstreams, clock, logger },
+      ...{ policy: importPolicy(rules.policy), trustRoots, upstreams, clock },
       exceptions: openExceptions(config.exceptions, clock),
     };
-    const decider = (parts: Pick<AdmissionParts, 'records' | 'blobs'>): Admission =>
-      createAdmission({ ...shared, ...parts, revocation: revocation.check });
+    const decider = (
+      parts: Pick<AdmissionParts, 'records' | 'blobs'>,
+      heeded: AdmissionParts['logger'] = logger,
+    ): Pick<Admission, 'admit'> =>
+      createAdmission({ ...shared, ...parts, revocation: revocation.check, logger: heeded });
     const trial = decider({
       records: trialRecords({ known, own, remembers: store !== undefined }),
       blobs: trialBlobs(blobs),
     });
-    const real = store === undefined ? undefined : decider({ records: known, blobs: store });
+    const target = store && {
+      ...heeding(logger, (heeded) => decider({ records: known, blobs: store }, heeded)),
+      fill: store.fill.bind(store),
+      local: known.local,
+    };
     const progress = { done: 0, total: 0 };
     try {
       const report = await importLayout(
         {
           ...{ layout, blobs, clock },
           decide: (reference) => trial.admit(reference),
-          ...(real &&
-            store && {
-              target: {
-                admit: (reference) => real.admit(reference),
-                fill: (digest, options) => store.fill(digest, options),
-                local: known.local,
-              },
-            }),
+          target,
           onBlob(bytes, isNew) {
             if (isNew) progress.done += bytes;
             onProgress('imported', progress.done, progress.total);
@@ -207,6 +208,31 @@ export async function openImportDesk(
       ? ['the running proxy has not said yet that it noticed']
       : [];
   }
+}
+
+/**
+ * A proxy that cannot write down what it decided serves all the same; here that it is written down is all that counts.
+ * @throws {StoreError} from its `admit`, where something could not be.
+ */
+function heeding(
+  logger: AdmissionParts['logger'],
+  create: (heeded: AdmissionParts['logger']) => Pick<Admission, 'admit'>,
+): Pick<Admission, 'admit'> {
+  const failures: string[] = [];
+  const admission = create({
+    warn: logger.warn.bind(logger),
+    error(details: unknown, message?: string) {
+      failures.push(message ?? String(details));
+    },
+  });
+  return {
+    async admit(reference) {
+      const decision = await admission.admit(reference);
+      const [failure] = failures.splice(0);
+      if (failure === undefined) return decision;
+      throw new StoreError('storage-failed', `${failure}: see to the disk of the cache`);
+    },
+  };
 }
 
 function requireSeal({ brokenSeal }: OpenedLayout): void {

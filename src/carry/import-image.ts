@@ -3,12 +3,13 @@ import type { Decision } from '../admission/decision.ts';
 import { isUndetermined } from '../admission/decision.ts';
 import { arrive } from '../admission/blobs.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
 import { FOUND_UNDER_TAG } from '../oci/annotation.ts';
 import { isImageType } from '../oci/media-type.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { Layout } from '../layout/layout.ts';
 import { describeReferrer, readManifest } from '../layout/image-parts.ts';
-import type { BlobStore, FillError } from '../store/blob-store.ts';
+import type { BlobStore } from '../store/blob-store.ts';
 import type { LocalAttachment, LocalRecords } from '../store/local-records.ts';
 import { contentOf, isRefusal, type PlannedAttachment, type PlannedImage } from './import-plan.ts';
 
@@ -32,7 +33,7 @@ export interface ImportPlace {
 export interface ImportTarget extends Pick<BlobStore, 'fill'> {
   /** Decides, and from then on it is served. */
   readonly admit: Decide;
-  readonly local: Pick<LocalRecords, 'attach' | 'addImported'>;
+  readonly local: Pick<LocalRecords, 'attach' | 'addImported' | 'findAttachment'>;
 }
 
 export type Outcome = 'admitted' | 'refused' | 'undetermined';
@@ -91,30 +92,38 @@ function judgedBy(decision: Decision, { digest }: Descriptor): Judged {
  */
 export async function importImage(
   place: ImportPlace,
+  target: ImportTarget,
+  image: PlannedImage,
+): Promise<Judged> {
+  try {
+    return await write(place, target, image);
+  } catch (error) {
+    // A disk that fails says nothing of the image: it is imported when there is room.
+    if (!isStorageError(error)) throw error;
+    return { outcome: 'undetermined', why: error.message };
+  }
+}
+
+async function write(
+  place: ImportPlace,
   { admit, fill, local }: ImportTarget,
   image: PlannedImage,
 ): Promise<Judged> {
-  const { clock } = place;
   const { reference, descriptor } = image;
   const { repository, tag } = reference;
-  try {
-    await bringAll(place, fill, image, place.onBlob);
-  } catch (error) {
-    if (!isFillError(error)) throw error;
-    return { outcome: 'undetermined', why: error.message };
-  }
-  await local.attach(await attachmentsOf(place, image));
+  const { digest } = descriptor;
+  await bringAll(place, fill, image, place.onBlob);
+  await local.attach(await attachmentsOf(place, local, image));
   const judged = judgedBy(await admit(reference), descriptor);
   if (judged.outcome !== 'admitted') return judged;
   // What nobody asked for yet is decided too: whoever tidies up keeps what decisions name.
   for (const part of image.parts.manifests) {
-    if (part.digest !== descriptor.digest) await admit({ repository, digest: part.digest });
+    if (part.digest !== digest) await admit({ repository, digest: part.digest });
   }
-  if (tag !== undefined) await admit({ repository, digest: descriptor.digest });
+  if (tag !== undefined) await admit({ repository, digest });
   for (const attachment of image.attachments) await admit(referenceOf(attachment));
-  const { digest } = descriptor;
   await local.addImported([
-    { repository, digest, at: clock(), ...(tag === undefined ? {} : { tag }) },
+    { repository, digest, at: place.clock(), ...(tag === undefined ? {} : { tag }) },
   ]);
   await bringAll(place, fill, image, () => undefined);
   return judged;
@@ -139,24 +148,43 @@ async function bringAll(
   }
 }
 
-/** Whether it was not there. @throws {FillError} */
+/**
+ * Whether it was not there. Who reads a blob gets it although the disk does not take it, and before it has its name; here
+ * it is brought when it has.
+ * @throws {FillError | UnkeptError}
+ */
 async function bring(
   { blobs, layout }: ImportPlace,
   fill: BlobStore['fill'],
   { digest, size }: Descriptor,
 ): Promise<boolean> {
   if ((await blobs.stat(digest)) === size) return false;
+  const ended = Promise.withResolvers<boolean>();
+  const filling = { began: false };
   const source = (offset: number) => {
+    filling.began = true;
     const body = layout.stream(digest, offset);
     return Promise.resolve({ offset, size: layout.blobs.get(digest), body });
   };
-  await arrive({ reader: await fill(digest, { size, source }), cached: false });
+  const reader = await fill(digest, { size, source, onEnd: ended.resolve });
+  await arrive({ reader, cached: false });
+  if (filling.began && !(await ended.promise)) throw new UnkeptError(digest);
   return true;
+}
+
+/** The disk did not take it. */
+class UnkeptError extends Error {
+  override readonly name = 'UnkeptError';
+
+  constructor(digest: Digest) {
+    super(`the disk of the cache did not take ${digest}`);
+  }
 }
 
 /** What signatures are looked for in, and listed, for as long as the image is here. */
 async function attachmentsOf(
   { layout, clock }: ImportPlace,
+  local: ImportTarget['local'],
   { attachments }: PlannedImage,
 ): Promise<readonly LocalAttachment[]> {
   const kept = new Map<string, LocalAttachment>();
@@ -165,6 +193,9 @@ async function attachmentsOf(
     const key = `${subject} ${descriptor.digest}`;
     // Found in both ways, it is one that names its subject itself.
     if (tag !== undefined && kept.has(key)) continue;
+    // What this side's operator signed came back from where it was carried: it is here already.
+    const known = await local.findAttachment(repository, descriptor.digest);
+    if (known?.origin === 'approval') continue;
     const described = describeReferrer(descriptor, await readManifest(layout, descriptor));
     const found = tag === undefined ? {} : { [FOUND_UNDER_TAG]: tag };
     kept.set(key, {
@@ -175,6 +206,6 @@ async function attachmentsOf(
   return [...kept.values()];
 }
 
-function isFillError(error: unknown): error is FillError {
-  return error instanceof Error && error.name === 'FillError';
+function isStorageError(error: unknown): error is Error {
+  return error instanceof Error && ['FillError', 'StoreError', 'UnkeptError'].includes(error.name);
 }

@@ -1,13 +1,16 @@
 /** What `countersign import` does beside a proxy, again, at once, with other people's layouts, and what it says. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
 import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-type.ts';
 import { collectGarbage } from '../../src/store/gc.ts';
 import { openDiskBlobStoreBeside } from '../../src/store/disk-blob-store.ts';
+import { nodeDiskIo } from '../../src/store/disk-io.ts';
 import { openSqliteRecords } from '../../src/store/sqlite-records.ts';
 import { readUsageStats } from '../../src/store/usage-stats.ts';
+import { putApproval } from '../helpers/approval.ts';
 import { entriesOf, layoutEntries, makeExport, tarOfEntries } from '../helpers/export-bundle.ts';
 import { importFile, openImportLab, TEAM, toExported } from '../helpers/import-lab.ts';
 import { cosign3, createSigner } from '../helpers/signer.ts';
@@ -356,4 +359,63 @@ t.test('what makes no sense is said with exit code 2', async (t) => {
   t.equal(json.outcome, 'admitted');
   t.equal(json.images.length, 1);
   t.ok(digestOf(Buffer.from('')));
+});
+
+t.test('a disk that does not take it is no word about the image', async (t) => {
+  const lab = openImportLab(t);
+  lab.signed('one', { tag: 'v1' });
+  const bundle = lab.export(['v1']);
+  const full = { ...nodeDiskIo, create: () => Promise.reject(new Error('ENOSPC: no space left')) };
+  const { code, out } = await lab.import(bundle, [], { io: full });
+  t.equal(code, 3);
+  t.match(out, /v1 .* undetermined .*the disk of the cache did not take sha256:/);
+  const served = await lab.serve();
+  t.equal((await served.get('manifests/v1')).status, 503);
+  await served.close();
+  const database = new DatabaseSync(join(lab.path, 'records.sqlite'));
+  database.exec(
+    `CREATE TRIGGER full BEFORE INSERT ON verdicts BEGIN SELECT RAISE(ABORT, 'full'); END`,
+  );
+  const unwritten = await lab.import(bundle);
+  t.equal(unwritten.code, 3);
+  t.match(unwritten.out, /v1 .* undetermined .*decision not recorded on disk: see to the disk/);
+  database.exec('DROP TRIGGER full');
+  database.close();
+  t.equal((await lab.import(bundle)).code, 0);
+});
+
+t.test('of a registry that may be asked, the far side decides by the bundle alone', async (t) => {
+  const lab = openImportLab(t, { upstream: 'url: "http://127.0.0.1:9", insecureHttp: true' });
+  const image = lab.signed('one', { tag: 'v1' });
+  t.equal((await lab.import(lab.export(['v1']))).code, 0);
+  const { get } = await lab.serve();
+  t.equal((await get('manifests/v1')).status, 200);
+  t.equal((await get(`blobs/${image.layers[0] ?? ''}`)).status, 200);
+});
+
+t.test('an approval that comes back from where it was carried stays an approval', async (t) => {
+  const lab = openImportLab(t);
+  const image = lab.image('one', { tag: 'v1' });
+  const first = await lab.serve();
+  await first.close();
+  const records = await openSqliteRecords({ file: join(lab.path, 'records.sqlite') });
+  const approval = await putApproval(records.local, image, lab.signer);
+  const bundle = JSON.parse(approval.bytes.toString()) as { layers: { digest: Digest }[] };
+  const content = await records.local.findContent(bundle.layers[0]?.digest ?? approval.digest);
+  lab.content.putManifest(TEAM, approval.bytes);
+  lab.content.putBlob(TEAM, content ?? '');
+  lab.content.putBlob(TEAM, '{}');
+  const { code, out } = await lab.import(lab.export(['v1']));
+  t.equal(code, 0, out);
+  const repository = { registry: 'lab.local', path: TEAM };
+  t.equal((await records.local.findAttachment(repository, approval.digest))?.origin, 'approval');
+  const { key } = (await records.local.listApprovals())[0] ?? { key: '' };
+  await records.local.revoke({
+    ...{ repository, subject: image.digest, keys: [key] },
+    ...{ at: 2000, reason: 'no more' },
+  });
+  const again = await lab.import(lab.export(['v1']));
+  t.equal(again.code, 1);
+  t.match(again.out, /v1 .* refused .*revoked/);
+  await records.close();
 });

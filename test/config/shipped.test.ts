@@ -63,6 +63,7 @@ const examples = readdirSync(join(folder, 'examples')).filter((file) => file.end
 
 t.test('there are examples', async (t) => {
   t.strictSame(examples.toSorted(), [
+    'air-gap.yaml',
     'approvals.yaml',
     'attestations.yaml',
     'audit-first.yaml',
@@ -89,6 +90,8 @@ for (const file of examples) {
     const config = load(join('examples', file));
     t.not(config.policies.length, 0);
     const used = new Set(JSON.stringify(config.policies).match(/(?<="trustRoot":")[^"]+/g));
+    // Whose seals count is said beside the rules.
+    if (config.imports.sealedBy !== undefined) used.add(config.imports.sealedBy);
     t.strictSame([...used].sort(), config.trustRoots.map(({ name }) => name).sort());
     const text = readFileSync(join(folder, 'examples', file), 'utf8');
     t.match(text, /^# yaml-language-server: \$schema=\.\.\/countersign\.schema\.json\n#\n# \w/);

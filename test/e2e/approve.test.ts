@@ -4,6 +4,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
+import { openSigner } from '../../src/signing/open-signer.ts';
+import { surroundings } from '../signing/environments.ts';
 import {
   approvalClients,
   openApprovalScene,
@@ -12,7 +14,7 @@ import {
 } from './lab/approval-scene.ts';
 import { tag } from './lab/cases.ts';
 import { buildImage, buildIndex } from './lab/images.ts';
-import { keepersName } from './lab/key-keepers.ts';
+import { keepEveryKind, keepersName } from './lab/key-keepers.ts';
 import { toolsFor } from './lab/matrix.ts';
 import { labFolder } from './lab/namespace.ts';
 import { run, type Finished } from './lab/process.ts';
@@ -20,12 +22,13 @@ import { suite } from './lab/suite.ts';
 import type { RefusalWords } from './lab/tag-scene.ts';
 import { toolPath, type Tool } from './lab/tools.ts';
 
-suite(`approvals, with ${keepersName}`, toolsFor(approvalClients), async (t) => {
+suite(`approvals, with ${keepersName}`, [...toolsFor(approvalClients), 'oras'], async (t) => {
   const scene = await openApprovalScene(t);
   writeFileSync(noServices, NOTHING);
   // It ends while the other tests run.
   const ends = await limit(t, scene);
   for (const key of scene.keys) await t.test(`by ${key.title}`, (t) => byKey(t, scene, key));
+  await t.test('by every kind of key in Vault and KMS', (t) => byEveryKind(t, scene));
   await t.test('for a rule that asks for nothing else', (t) => alone(t, scene));
   await t.test('for a rule that asks for the vendor as well', (t) => besideVendor(t, scene));
   await t.test('of an index', (t) => ofIndex(t, scene));
@@ -76,7 +79,23 @@ async function byKey(t: Test, scene: ApprovalScene, key: OwnKey): Promise<void> 
   );
   t.equal(attested.status, 0, 'cosign 2 verifies it as the statement that it is', attested);
   const tree = await cosign('cosign 3', 'tree', '--allow-http-registry', name);
+  const listed = await run(toolPath('oras'), ['discover', '--plain-http', name]);
+  t.match(
+    listed.output,
+    'application/vnd.dev.sigstore.bundle.v0.3+json',
+    'and so does oras',
+    listed,
+  );
   t.match(tree.output, 'artifacts via OCI referrer', 'cosign lists it', tree);
+}
+
+/** Each signature is verified before anybody gets it. */
+async function byEveryKind(t: Test, scene: ApprovalScene): Promise<void> {
+  for (const { name, env } of await keepEveryKind(scene.keys)) {
+    const signer = await openSigner(name, surroundings({}, env));
+    t.ok((await signer.sign(Buffer.from('what is signed'))).length > 0, name);
+    await signer.close();
+  }
 }
 
 async function alone(t: Test, scene: ApprovalScene): Promise<void> {

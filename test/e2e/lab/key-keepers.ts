@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { CreateAliasCommand, CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+import { CreateAliasCommand, CreateKeyCommand, KMSClient, type KeySpec } from '@aws-sdk/client-kms';
 import type { Test } from 'tap';
 import { createSigner } from '../../helpers/signer.ts';
 import { kms, kmsEnv, startKeyServer, transit, vaultEnv } from '../../signing/key-servers.ts';
@@ -78,18 +78,51 @@ export async function keepInKms(t: Test): Promise<KeptKey> {
   );
   t.teardown(() => daemon.stop());
   const env = kmsEnv(url);
+  await makeKmsKey(env, 'approvals', 'ECC_NIST_P256');
+  return { name, env };
+}
+
+async function makeKmsKey(
+  env: Readonly<Record<string, string>>,
+  name: string,
+  KeySpec: KeySpec,
+): Promise<void> {
   const client = new KMSClient({
-    endpoint: url,
+    endpoint: env['AWS_ENDPOINT_URL_KMS'] ?? '',
     region: env['AWS_REGION'] ?? '',
     credentials: { accessKeyId: 'any', secretAccessKey: 'any' },
   });
-  const made = await client.send(
-    new CreateKeyCommand({ KeyUsage: 'SIGN_VERIFY', KeySpec: 'ECC_NIST_P256' }),
-  );
+  const made = await client.send(new CreateKeyCommand({ KeyUsage: 'SIGN_VERIFY', KeySpec }));
   const TargetKeyId = made.KeyMetadata?.KeyId;
-  await client.send(new CreateAliasCommand({ AliasName: 'alias/approvals', TargetKeyId }));
+  await client.send(new CreateAliasCommand({ AliasName: `alias/${name}`, TargetKeyId }));
   client.destroy();
-  return { name, env };
+}
+
+/** A key of every kind that the real ones have, made beside those two; none where stand-ins keep them. */
+export async function keepEveryKind(keys: readonly KeptKey[]): Promise<readonly KeptKey[]> {
+  const made: KeptKey[] = [];
+  for (const { name, env } of keys) {
+    if (hasVault && name.startsWith('hashivault:')) {
+      for (const type of [
+        'ecdsa-p256',
+        'ecdsa-p384',
+        'ecdsa-p521',
+        'rsa-2048',
+        'rsa-4096',
+        'ed25519',
+      ]) {
+        await post(`${env['VAULT_ADDR'] ?? ''}/v1/transit/keys/${type}`, { type });
+        made.push({ name: `hashivault://${type}`, env });
+      }
+    }
+    if (hasKms && name.startsWith('awskms:')) {
+      for (const spec of ['ECC_NIST_P256', 'ECC_NIST_P384', 'ECC_NIST_P521', 'RSA_2048'] as const) {
+        await makeKmsKey(env, spec, spec);
+        made.push({ name: `awskms:///alias/${spec}`, env });
+      }
+    }
+  }
+  return made;
 }
 
 /** In a network of its own nobody else takes it meanwhile. */
