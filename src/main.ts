@@ -95,7 +95,7 @@ async function run(args: readonly string[]): Promise<ExitCode | undefined> {
   // It has options of its own, in any order: a protocol that other people's test suites speak.
   if (args[0] === 'verify-bundle') return verifyBundle(args.slice(1), io);
   if (args[0] === 'import') return importBundle(args.slice(1), importContext());
-  if (args[0] === 'mirror' || args[0] === 'export') {
+  if ((args[0] === 'mirror' || args[0] === 'export') && !args.includes('--help')) {
     const open = (file = DEFAULT_CONFIG, signal: AbortSignal) =>
       openCarryDesk(load(file), { logger: pino({ level: 'silent' }), signal, env: process.env });
     const command = args[0] === 'mirror' ? mirror : exportBundle;
