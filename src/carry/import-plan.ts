@@ -53,8 +53,8 @@ export async function createPlanner(
     const parts = await understand(() => findParts(layout, image.descriptor));
     if (isRefusal(parts)) return parts;
     const found = new Map<string, PlannedAttachment>();
+    // Not of what is incomplete: to admit what is attached to it would bring its manifest here, without its layers.
     const subjects: Digest[] = parts.manifests.map(({ digest }) => digest);
-    for (const { child } of parts.incomplete) subjects.push(child.digest);
     const repository = formatRepository(image.reference.repository);
     for (const subject of subjects) {
       for (const attachment of bySubject.get(`${repository} ${subject}`) ?? []) {

@@ -13,7 +13,7 @@ import { readUsageStats } from '../../src/store/usage-stats.ts';
 import { putApproval } from '../helpers/approval.ts';
 import { entriesOf, layoutEntries, makeExport, tarOfEntries } from '../helpers/export-bundle.ts';
 import { importFile, openImportLab, TEAM, toExported } from '../helpers/import-lab.ts';
-import { cosign3, createSigner } from '../helpers/signer.ts';
+import { cosign2, cosign3, createSigner } from '../helpers/signer.ts';
 
 const KEY = 'application/x-pem-file';
 
@@ -158,6 +158,9 @@ t.test('where there is no room nothing is written, and it is said how to make so
 t.test('of chosen platforms the others are not servable, not even by half', async (t) => {
   const lab = openImportLab(t);
   lab.index('multi', ['amd', 'arm']);
+  const other = lab.content.manifest(TEAM, 'multi')?.bytes.toString() ?? '';
+  const [, second] = (JSON.parse(other) as { manifests: { digest: Digest }[] }).manifests;
+  const signature = second && cosign2(lab.content, TEAM, second.digest, lab.signer);
   const image = { path: TEAM, reference: 'multi', platforms: ['linux/amd64'] };
   const { code, out } = await lab.import(lab.export([image]));
   t.equal(code, 0, out);
@@ -168,6 +171,12 @@ t.test('of chosen platforms the others are not servable, not even by half', asyn
   const [amd, arm] = (JSON.parse(text) as { manifests: { digest: string }[] }).manifests;
   t.equal((await get(`manifests/${amd?.digest ?? ''}`)).status, 200);
   t.equal((await get(`manifests/${arm?.digest ?? ''}`)).status, 503, 'its layers are not here');
+  const records = await openSqliteRecords({ file: join(lab.path, 'records.sqlite') });
+  const repository = { registry: 'lab.local', path: TEAM };
+  const kept = signature && (await records.local.findAttachment(repository, signature));
+  t.ok(signature);
+  t.equal(kept, undefined, 'nor is what is said of them');
+  await records.close();
 });
 
 t.test('other rules and other keys decide again from what came along', async (t) => {

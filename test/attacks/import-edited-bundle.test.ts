@@ -232,6 +232,33 @@ t.test('a trust root in the bundle cannot be exchanged, nor can its name', async
   await refused(t, setting, changed, /is missing|was added|was changed|there is no/);
 });
 
+t.test('the files of a record cannot be swapped behind its back', async (t) => {
+  const setting = setUp(t);
+  const entries = entriesOf(setting.made);
+  const index = JSON.parse(entries.get('index.json')?.toString() ?? '') as {
+    manifests: { digest: Digest; size: number }[];
+  };
+  const record = index.manifests.at(-1);
+  if (record === undefined) throw new Error('no record');
+  const manifest = JSON.parse(entries.get(entryName(record.digest))?.toString() ?? '') as {
+    layers: { annotations?: unknown }[];
+  };
+  const [, one, two] = manifest.layers;
+  if (one === undefined || two === undefined) throw new Error('no files');
+  [one.annotations, two.annotations] = [two.annotations, one.annotations];
+  entries.delete(entryName(record.digest));
+  const swapped = json(manifest);
+  Object.assign(record, { digest: digestOf(swapped), size: swapped.length });
+  entries.set(entryName(digestOf(swapped)), swapped);
+  entries.set('index.json', json(index));
+  await refused(
+    t,
+    setting,
+    entries,
+    /the files of the record were changed: .* is not in the record/,
+  );
+});
+
 t.test('a record written anew to fit is what only a seal shows', async (t) => {
   const setting = setUp(t, 'imports: { require: { trustRoot: seals } }');
   const { made, lab } = setting;
