@@ -82,8 +82,9 @@ async function findObstacle(file: string): Promise<string | undefined> {
   }
 }
 
-/** Waits until the system takes more. */
+/** Waits until the system takes more. Who reads it may go away: that is told to who writes, and ends no process. */
 function writerTo(output: Writable): Write {
+  output.on('error', () => undefined);
   return (bytes) =>
     new Promise((done, fail) => {
       output.write(bytes, (error) => {

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Content } from '../layout/proven.ts';
 import type { Digest } from '../oci/digest.ts';
-import { formatReference } from '../oci/reference.ts';
+import { formatReference, type Repository } from '../oci/reference.ts';
 import type { Failed } from './answer.ts';
 import { contentsOf, type Attached } from './attached.ts';
 import { createBlobQueue, type BlobQueue } from './blob-queue.ts';
@@ -57,6 +57,7 @@ export interface CarryParts extends SurveyOptions {
 export interface CarriedList {
   /** In the order in which they were asked for. */
   readonly rows: readonly Row[];
+  /** Of those that are admitted, where all of them was wanted. */
   readonly images: readonly CarriedImage[];
   /** Images that were not begun, or not ended, when it was interrupted. */
   readonly undone: number;
@@ -100,6 +101,9 @@ export async function carry(wanted: readonly Wanted[], parts: CarryParts): Promi
 
 interface Result {
   row: Row;
+  /** What must be in the cache, where the image was admitted. */
+  readonly kept?: { readonly repository: Repository; readonly contents: readonly Content[] };
+  /** For who wants to do more with it: thousands of them take room. */
   image?: CarriedImage | undefined;
 }
 
@@ -109,12 +113,11 @@ async function confirm(
   { client, settle = pause }: CarryParts,
   moments: { left: number },
 ): Promise<void> {
-  const { row, image } = result;
-  if (image === undefined) return;
-  const { repository } = image.wanted.reference;
-  const blobs = new Map(allContents(image).map((blob) => [blob.digest, blob]));
+  const { row, kept } = result;
+  if (kept === undefined) return;
+  const { repository, contents } = kept;
   const missing: Digest[] = [];
-  for (const blob of blobs.values()) {
+  for (const blob of contents) {
     let answer = await client.isKept(repository, blob);
     // Its last byte is sent when it is proven, a moment before it has its name.
     while (answer.outcome === 'got' && !answer.value && moments.left-- > 0) {
@@ -124,7 +127,7 @@ async function confirm(
     if (answer.outcome !== 'got' || !answer.value) missing.push(blob.digest);
   }
   if (missing.length === 0) return;
-  const told = `${missing.length} of its ${blobs.size} blobs did not stay in the cache`;
+  const told = `${missing.length} of its ${contents.length} blobs did not stay in the cache`;
   const advice = 'its disk may be full, or cache.maxSize too small for the list';
   result.row = { ...row, outcome: 'failed', reasons: [`${told}: ${advice}`, ...row.reasons] };
   result.image = undefined;
@@ -209,12 +212,14 @@ async function carryImage(
     ...value.others,
     ...attached.kept.map(({ served }) => served),
   ];
+  const contents = eachOnce(allContents(image));
   const row: Row = {
     ...{ reference, digest, fetched, outcome: 'admitted' },
-    size: sum(allContents(image)) + manifestBytes(manifests),
+    size: sum(contents) + manifestBytes(manifests),
     reasons: [...value.notes, ...attached.notes],
   };
-  return { row, image };
+  // Who wants the other platforms' manifests writes them somewhere; nobody else looks at the image again.
+  return { row, kept: { repository, contents }, ...(withOthers ? { image } : {}) };
 }
 
 /** An attachment whose content is refused is left out; the image stands without it. */
@@ -247,9 +252,13 @@ export function allContents({ blobs, attached }: Surveyed): readonly Content[] {
   return [...blobs, ...attached.flatMap(({ served }) => contentsOf(served))];
 }
 
+function eachOnce(contents: readonly Content[]): readonly Content[] {
+  return [...new Map(contents.map(({ digest, size }) => [digest, { digest, size }])).values()];
+}
+
 /** Each content once. */
 function sum(contents: readonly Content[]): number {
-  return sumOf(new Map(contents.map(({ digest, size }) => [digest, size])).values());
+  return sumOf(eachOnce(contents).map(({ size }) => size));
 }
 
 function sumOf(numbers: Iterable<number>): number {

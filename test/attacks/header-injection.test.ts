@@ -17,6 +17,7 @@ const EVIL = 'x\r\nSet-Cookie: evil=1\r\n\r\n\u0000\u001b[2J\u009b2J\u202eдоб
 const KNOWN = new Set([
   ...[
     'accept-ranges',
+    'cache-status',
     'connection',
     'content-length',
     'content-type',

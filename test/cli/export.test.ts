@@ -38,7 +38,7 @@ async function open(t: Test, rule = 'require: { key: { trustRoot: release } }') 
     `
 listen: { port: 0 }
 admin: { port: 0 }
-cache: { path: ${path}/cache }
+cache: { path: ${path}/cache, prefetch: 4 }
 upstreams:
   lab.local:
     { url: "${registry.url}", insecureHttp: true, credentials: { username: u, password: "\${SECRET}" } }
@@ -181,7 +181,10 @@ t.test('platforms: the index and its manifests as they are, layers of those alon
   for (const [at, { digest, config, layers }] of children.entries()) {
     t.ok(layout.blobs.has(digest), 'every manifest');
     t.ok(layout.blobs.has(config), 'every config');
-    for (const layer of layers) t.equal(layout.blobs.has(layer), at > 0);
+    for (const layer of layers) {
+      t.equal(layout.blobs.has(layer), at > 0);
+      t.equal(registry.asked(new RegExp(`blobs/${layer}`)).length > 0, at > 0, 'nor fetched');
+    }
   }
 });
 

@@ -12,10 +12,12 @@ import { openCarryDesk } from '../../src/app/carry-desk.ts';
 import { inspectRules } from '../../src/app/rules.ts';
 import { mirror } from '../../src/cli/mirror.ts';
 import type { Config } from '../../src/config/config.ts';
+import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-type.ts';
 import { loadText } from '../helpers/config-file.ts';
 import { putImage, putIndex } from '../helpers/image.ts';
 import { openFakeRegistry } from '../helpers/open-upstream.ts';
 import { cosign2, cosign3, createSigner } from '../helpers/signer.ts';
+import { makeAuthority } from '../verify/notation/revocation/made-revocation.ts';
 
 const TEAM = 'team/app';
 const logger = pino({ level: 'silent' });
@@ -212,6 +214,7 @@ t.test('lists name images with their platforms, and only those are fetched', asy
     amd64?.layers.some((layer) => asked.includes(layer)),
     'nobody asked for these',
   );
+  t.strictSame(registry.asked(new RegExp(`manifests/${amd64?.digest ?? ''}`)), []);
   const { code, text } = await run([`${TEAM}:multi`, '--platform', 'windows/amd64']);
   t.equal(code, 3);
   t.match(text, /it has nothing for windows\/amd64: it has linux\/amd64, linux\/arm64/);
@@ -240,6 +243,14 @@ t.test('a proxy that runs is asked, by its own certificate', async (t) => {
     const beside = config(`listen: { host: 0.0.0.0, port: ${port}${more} }`, files);
     const { code, text } = await run([`${TEAM}:v1`], { config: beside });
     t.equal(code, 0, text);
+    if (more !== '') {
+      // The certificate of the configuration is its file's first: who listens has the second.
+      const others = { ...files, 'c.pem': `${makeAuthority('another').pem}${files['c.pem']}` };
+      const another = config(`listen: { port: ${port}${more} }`, others);
+      await t.rejects(run([TEAM], { config: another }), {
+        message: /no proxy answers at .*: expected the certificate that listen.tls names/,
+      });
+    }
     const unknown = config(`listen: { port: 0${more} }`, files);
     await t.rejects(run([TEAM], { config: unknown }), {
       message: /is in use, and listen.port is 0/,
@@ -252,12 +263,20 @@ t.test('a proxy that runs is asked, by its own certificate', async (t) => {
 t.test('what cannot be attached is noted, and the image stands', async (t) => {
   const { registry, run, signed } = await open(t);
   const { digest, size } = signed('one', 'v1');
-  const runnable = putImage(registry, TEAM, 'evil', {
-    changes: { subject: { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size } },
-  });
+  const subject = { mediaType: OCI_MANIFEST, digest, size };
+  const runnable = putImage(registry, TEAM, 'evil', { changes: { subject } });
+  const other = signed('other', 'v2');
+  const manifests = [runnable, other].map((one) => ({
+    ...subject,
+    digest: one.digest,
+    size: one.size,
+  }));
+  const body = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests });
+  registry.fault(new RegExp(`referrers/${digest}`), { kind: 'replace', body });
   const { code, text } = await run([`${TEAM}:v1`]);
   t.equal(code, 0, text);
   t.match(text, `without referrer ${runnable.digest}: `);
+  t.match(text, `without referrer ${other.digest}: it is about something else`);
 });
 
 t.test('an image of which the cache does not keep everything is not there', async (t) => {
