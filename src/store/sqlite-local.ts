@@ -15,6 +15,7 @@ import type {
 } from './local-records.ts';
 import { inTransaction } from './migrations.ts';
 import { textOf } from './rows.ts';
+import { openStatements } from './statements.ts';
 import { withdrawEverywhere } from './withdrawal.ts';
 
 const IN_REPOSITORY = 'registry = ? AND path = ?';
@@ -23,10 +24,11 @@ const ANNOUNCE = 'UPDATE notices SET announced = announced + 1';
 export class SqliteLocal implements LocalRecords {
   readonly #database: DatabaseSync;
   readonly #file: string;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #sql: (text: string) => StatementSync;
 
   constructor(database: DatabaseSync, file: string) {
     this.#database = database;
+    this.#sql = openStatements(database);
     this.#file = file;
   }
 
@@ -217,14 +219,6 @@ export class SqliteLocal implements LocalRecords {
 
   #run(text: string, ...values: readonly SQLInputValue[]): void {
     this.#sql(text).run(...values);
-  }
-
-  #sql(text: string): StatementSync {
-    const known = this.#statements.get(text);
-    if (known !== undefined) return known;
-    const statement = this.#database.prepare(text);
-    this.#statements.set(text, statement);
-    return statement;
   }
 
   #inTransaction(work: () => void): Promise<void> {

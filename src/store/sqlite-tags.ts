@@ -4,6 +4,7 @@ import type { Digest } from '../oci/digest.ts';
 import { parseRepository, type Repository } from '../oci/reference.ts';
 import { inTransaction } from './migrations.ts';
 import { entryOf, orderOf, pinOf, textOf } from './rows.ts';
+import { openStatements } from './statements.ts';
 import {
   MAX_SEEN_OF_REPOSITORY,
   MAX_SEEN_OF_TAG,
@@ -20,10 +21,11 @@ const OF_TAG = 'registry = ? AND path = ? AND tag = ?';
 
 export class SqliteTags {
   readonly #database: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #sql: (text: string) => StatementSync;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
+    this.#sql = openStatements(database);
   }
 
   findPin({ registry, path }: Repository, tag: string): PinRecord | undefined {
@@ -199,13 +201,5 @@ export class SqliteTags {
   version(): number {
     const value = this.#sql('PRAGMA data_version').get()?.['data_version'];
     return typeof value === 'number' ? value : 0;
-  }
-
-  #sql(text: string): StatementSync {
-    const known = this.#statements.get(text);
-    if (known !== undefined) return known;
-    const statement = this.#database.prepare(text);
-    this.#statements.set(text, statement);
-    return statement;
   }
 }
