@@ -155,6 +155,33 @@ t.test('an approval ends when it says', async (t) => {
   t.match(await pull(), { status: 200 });
 });
 
+t.test('one that ends sooner takes the place of one that ends later, at once', async (t) => {
+  const { put, start, approve, passes } = await open(t);
+  const pull = await start();
+  put('one');
+  await approve(V1);
+  t.match(await pull(), { status: 200 });
+  t.match(await approve(V1, '--expires', '1h'), {
+    code: 0,
+    text: `it takes the place of the approval of ${V1} for good`,
+  });
+  t.match(await pull(), { status: 200 });
+  passes(3_600_000);
+  t.match(await pull(), { status: 403, text: /the approval expired at/ });
+});
+
+t.test('one that ends later leaves what was decided, so that nobody need be asked', async (t) => {
+  const { put, start, approve, registry, vendor } = await open(t, { require: BOTH });
+  const pull = await start();
+  const { digest } = put('one');
+  cosign2(registry, TEAM, digest, vendor);
+  await approve(V1, '--expires', '1h');
+  t.match(await pull(), { status: 200 });
+  await approve(V1, '--expires', '2h');
+  await registry.close();
+  t.match(await pull(`manifests/${digest}`), { status: 200 });
+});
+
 t.test('beside the signature of a vendor, both have to be there', async (t) => {
   const { put, start, approve, registry, vendor, run } = await open(t, { require: BOTH });
   const pull = await start();
@@ -280,13 +307,20 @@ t.test('an approval names its image, for rules that bind signatures to names', a
     more: ', signatures: { reference: exact }',
   });
   const pull = await start();
-  registry.tag(TEAM, 'v2', put('one').digest);
+  const { digest } = put('one');
+  registry.tag(TEAM, 'v2', digest);
   t.match(await approve(V1), { code: 0 });
   t.match(await pull(), { status: 200 });
   t.match(await pull('manifests/v2'), {
     status: 403,
     text: /expected one for lab\.local\/team\/app:v2/,
   });
+  const v2 = `lab.local/${TEAM}:v2`;
+  t.match(await approve(v2), { code: 0, text: `takes the place of the approval of ${V1}` });
+  t.match(await pull('manifests/v2'), { status: 200 });
+  t.match(await pull(), { status: 403 }, 'a key says so once of each image');
+  const { text } = await approve(v2.replace(':v2', `@${digest}`));
+  t.match(text, /binds signatures to the tag, so it counts for no tag/);
 });
 
 t.test('countersign verify heeds approvals, and says who gave them until when', async (t) => {
