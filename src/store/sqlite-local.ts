@@ -99,7 +99,9 @@ export class SqliteLocal implements LocalRecords {
         const unknown = { repository, subject, key, reference: '', note: '', approvedAt: at };
         const known = this.#find(unknown);
         if (known !== undefined) this.#detach(known);
-        this.#put({ ...(known ?? unknown), revoked: { at, reason } });
+        // Said again without a reason, the first one stands.
+        const before = reason === '' ? known?.revoked : undefined;
+        this.#put({ ...(known ?? unknown), revoked: before ?? { at, reason } });
       }
       withdrawEverywhere(this.#database, repository, subject);
       this.#run(ANNOUNCE);

@@ -1,5 +1,5 @@
 /** `countersign approve` and its kin beside a proxy that runs, on one cache and one registry. */
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
@@ -333,6 +333,39 @@ t.test('countersign verify heeds approvals, and says who gave them until when', 
   t.match(text, /attached here sha256:.*ours\.pub of ours.*good until 2099-12-31T23:59:59\.999Z/s);
   await run('revoke', V1);
   t.match(await verifies(), { code: 1 });
+});
+
+t.test('a reason stands until another is given', async (t) => {
+  const { put, run, approve } = await open(t);
+  const { digest } = put('one');
+  const name = `lab.local/${TEAM}@${digest}`;
+  await approve(name);
+  const { text } = await run('approvals', 'list', '--json');
+  const [{ key }] = JSON.parse(text) as [{ key: string }];
+  const revoke = (...more: readonly string[]) =>
+    run('revoke', name, '--key-fingerprint', key, ...more);
+  await revoke('--reason', 'stolen');
+  await revoke();
+  t.match((await run('approvals', 'list')).text, '"stolen"');
+  await revoke('--reason', 'lost');
+  t.match((await run('approvals', 'list')).text, '"lost"');
+});
+
+t.test('records that cannot be used are told, and are not empty ones', async (t) => {
+  const { put, run, approve, cache } = await open(t);
+  put('one');
+  writeFileSync(cache, 'a file in the place of the folder');
+  t.match(await run('approvals', 'list'), { code: 3, text: /cannot use the folder/ });
+  t.match(await approve(V1), { code: 3, text: /cannot use the folder/ });
+  rmSync(cache);
+  mkdirSync(cache);
+  writeFileSync(join(cache, 'records.sqlite'), 'no database at all');
+  for (const command of [
+    ['approvals', 'list'],
+    ['revoke', V1],
+  ] as const) {
+    t.match(await run(...command), { code: 3, text: /approvals, revocations .* lost/ });
+  }
 });
 
 t.test('the public half of a key is printed for the configuration', async (t) => {
