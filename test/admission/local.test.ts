@@ -240,3 +240,28 @@ t.test('one that is damaged on the disk counts for nothing, and is not served', 
   t.equal(told(await lab.get(`manifests/${made.digest}`)), '404 MANIFEST_UNKNOWN');
   database.close();
 });
+
+t.test('what is fetched while the operator revokes is granted by nobody', async (t) => {
+  const lab = await open(t);
+  const image = lab.image('app');
+  await putApproval(lab.proxy.records.local, image, lab.ours);
+  t.equal(told(await lab.get(`manifests/${image.digest}`)), '200');
+  cosign2(lab.registry, TEAM, image.digest, lab.vendor);
+  const tag = `manifests/${image.digest.replace(':', '-')}.sig`;
+  const signature = await (await fetch(`${lab.registry.url}/v2/${TEAM}/${tag}`)).bytes();
+  const reached = Promise.withResolvers<undefined>();
+  const gone = Promise.withResolvers<undefined>();
+  const isSignature = ({ url }: { readonly url: string }): boolean => {
+    if (!url.endsWith('.sig')) return false;
+    reached.resolve(undefined);
+    return true;
+  };
+  lab.registry.fault(isSignature, { kind: 'wait', until: gone.promise });
+  const pull = lab.get(tag);
+  await reached.promise;
+  await revoke(lab, image.digest);
+  gone.resolve(undefined);
+  t.equal(told(await pull), '404 MANIFEST_UNKNOWN');
+  notice(lab);
+  t.equal(told(await lab.get(`manifests/${digestOf(Buffer.from(signature))}`)), '403 DENIED');
+});
