@@ -4,14 +4,13 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseManifest, type Manifest } from '../oci/manifest.ts';
 import { formatReference } from '../oci/reference.ts';
-import type { Verdict } from '../policy/verdict.ts';
 import type { PinRecord } from '../store/tag-records.ts';
 import type { ResolvedTag } from '../upstream/upstream.ts';
 import { attachmentTag } from '../verify/discovery.ts';
 import { isAttachment, isReferrersIndex, type AttachmentTag } from './attachment.ts';
 import { MAX_MANIFEST, VERIFICATION_DEADLINE } from './bounds.ts';
 import { isUndetermined, type Decision, type Refused } from './decision.ts';
-import type { Digests } from './digests.ts';
+import type { AtHand, Digests } from './digests.ts';
 import { attachmentGrantsOf, grant } from './graph.ts';
 import { admitted } from './deciding.ts';
 import { restingOn } from './exceptions.ts';
@@ -40,27 +39,22 @@ export function createAttachments(
   async function admitTag(ask: Ask, tag: string, attachment: AttachmentTag): Promise<TagDecision> {
     const subject = await digests.admit(ask, attachment.subject);
     const { verdict } = subject;
-    if (subject.outcome === 'refused') {
-      const decision = isUndetermined(subject.code)
-        ? subject
-        : absentAttachment(formatReference(ask.reference));
-      return { decision, until: 0 };
-    }
+    if (subject.outcome === 'refused') return { decision: without(ask, subject), until: 0 };
     // In audit mode a subject is served that was not admitted: what is attached to it is judged for itself.
     if (verdict?.outcome !== 'admitted') return tags.admit(ask, tag);
-    return tags.admit(ask, tag, (resolved, pin) =>
-      admitResolved(ask, attachment, { resolved, verdict }, pin),
-    );
+    return tags.admit(ask, tag, (resolved, pin) => admitResolved(ask, attachment, resolved, pin));
   }
 
   /** Only what cannot run is admitted by what it is attached to; anything else is judged like any image. */
   async function admitResolved(
     ask: Ask,
     { subject, suffix }: AttachmentTag,
-    { resolved, verdict }: { readonly resolved: ResolvedTag; readonly verdict: Verdict },
+    resolved: ResolvedTag,
     pin: PinRecord,
   ): Promise<Decision> {
     const { digest } = resolved;
+    const asOther = (manifest: AtHand): Promise<Decision> =>
+      digests.admit(ask, digest, { manifest, asImage: true });
     const loaded = resolved.manifest ?? (await digests.load(ask, digest));
     if ('outcome' in loaded) return loaded;
     const manifest = parsed(loaded.bytes, loaded.contentType);
@@ -69,10 +63,15 @@ export function createAttachments(
       (suffix === ''
         ? isReferrersIndex(manifest, loaded.bytes)
         : isAttachment(manifest, loaded.bytes));
-    if (!attached) return digests.admit(ask, digest, { manifest: loaded, asImage: true });
+    if (!attached) return asOther(loaded);
     const { mediaType } = manifest;
     const scope = { repository: ask.repository, policyKey: ask.rule.key, because: subject };
     await memory.keepBytes(digest, loaded.bytes);
+    // The image may have been withdrawn while its attachment was fetched: what is granted by nobody would stay.
+    const still = await digests.admit(ask, subject);
+    if (still.outcome === 'refused') return without(ask, still);
+    const { verdict } = still;
+    if (verdict.outcome !== 'admitted') return asOther(loaded);
     memory.attach(subject, digest);
     await memory.record({
       grants: [
@@ -124,6 +123,11 @@ export function createAttachments(
   }
 
   return { admitTag, findReferrers };
+}
+
+/** What is attached to an image that is not admitted is not there. */
+function without(ask: Ask, refused: Refused): Refused {
+  return isUndetermined(refused.code) ? refused : absentAttachment(formatReference(ask.reference));
 }
 
 function parsed(bytes: Buffer, contentType: string): Manifest | undefined {

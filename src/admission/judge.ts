@@ -106,6 +106,7 @@ export async function judge(
           ? own
           : await verifyByProvenance(manifest, own, {
               ...options,
+              digest: judged.digest,
               content:
                 at.upstream === at.signatures
                   ? source

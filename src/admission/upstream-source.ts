@@ -1,6 +1,6 @@
 /** Signatures as the upstream has them: verification's port over the upstream's, remembering what it opened. */
 import type { Descriptor } from '../oci/descriptor.ts';
-import { digestMatches, type Digest } from '../oci/digest.ts';
+import { digestMatches, isDigest, type Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { Answer, SignatureSource, SourceManifest } from '../verify/signature-source.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -30,7 +30,14 @@ export function createUpstreamSource(
     maxBytes: number,
   ): Promise<Answer<SourceManifest>> {
     return answer(async () => {
-      const value = await upstream.fetchManifest(path, reference, { maxBytes, signal });
+      // First of all what is attached here: the rule may have signatures in a place that is away.
+      const own = isDigest(reference)
+        ? await local?.findManifest(repository, reference)
+        : undefined;
+      const isOwn = own !== undefined && own.bytes.length <= maxBytes;
+      const value = isOwn
+        ? own
+        : await upstream.fetchManifest(path, reference, { maxBytes, signal });
       manifests.set(value.digest, value);
       return value;
     });
@@ -39,7 +46,10 @@ export function createUpstreamSource(
   async function content({ digest, size }: Descriptor): Promise<Answer<Buffer>> {
     const known = contents.get(digest);
     if (known !== undefined) return { kind: 'found', value: known };
-    const read = await answer(() => readBlob(upstream, path, digest, size, signal));
+    const read = await answer(
+      async () =>
+        (await local?.findContent(digest)) ?? readBlob(upstream, path, digest, size, signal),
+    );
     if (read.kind !== 'found') return read;
     if (read.value.length !== size) {
       return { kind: 'refused', reason: `expected ${size} bytes, got another number` };

@@ -117,5 +117,6 @@ function meaningOf(config: Config, repository: Repository, fingerprint: Digest):
   const asksForIt = signatures.some(
     ({ kind, trustRoot }) => kind === 'key' && trustRoots.includes(trustRoot),
   );
-  return { trustRoots, rule: { name: rule.name, asksForIt } };
+  const bindsTag = rule.signatures?.reference === 'exact';
+  return { trustRoots, rule: { name: rule.name, asksForIt, bindsTag } };
 }

@@ -26,7 +26,8 @@ export function watchRecords(
       const version = await records.version();
       if (known === version) return;
       const announced = await records.local.announced();
-      if (known !== undefined) onChange();
+      // Also the first time: something may have been decided before it was looked.
+      onChange();
       known = version;
       // Whoever announced it waits for this.
       await records.local.notice(announced);

@@ -36,7 +36,12 @@ export interface KeyMeaning {
   /** Trust roots of the configuration that hold it. */
   readonly trustRoots: readonly string[];
   /** The rule that governs the repository; absent where none does. */
-  readonly rule?: { readonly name: string; readonly asksForIt: boolean };
+  readonly rule?: {
+    readonly name: string;
+    readonly asksForIt: boolean;
+    /** Whether a signature counts for the tag alone that it names. */
+    readonly bindsTag: boolean;
+  };
 }
 
 /** The records of a cache, which a proxy may be using, and the upstreams. */

@@ -3,6 +3,7 @@ import { plainText } from '../admission/plain-text.ts';
 import { formatRepository } from '../oci/reference.ts';
 import { SigningError } from '../signing/signing-error.ts';
 import type { Approval } from '../store/local-records.ts';
+import { StoreError } from '../store/store-error.ts';
 import { UpstreamError } from '../upstream/upstream.ts';
 import { Mistake, parseApprovalArguments } from './approval-arguments.ts';
 import type { ApprovalsDesk, KeyDesk } from './approvals-desk.ts';
@@ -26,7 +27,7 @@ export function isApprovalCommand(command: string | undefined): boolean {
 /**
  * @param args the whole command line.
  * @returns 0 when done, 1 where there is nothing to do it with, 2 for what makes no sense, 3 where upstream, or whoever
- * keeps a key, could not be asked.
+ * keeps a key, could not be asked, or the records could not be used.
  */
 export async function approvals(
   args: readonly string[],
@@ -76,7 +77,7 @@ async function withDesk<T>(
 /** Undefined for what nobody expects. */
 function codeFor(error: unknown): ExitCode | undefined {
   if (error instanceof Mistake) return EXIT.usage;
-  if (error instanceof UpstreamError) return EXIT.undetermined;
+  if (error instanceof UpstreamError || error instanceof StoreError) return EXIT.undetermined;
   if (!(error instanceof SigningError)) return undefined;
   return error.code === 'unreachable' ? EXIT.undetermined : EXIT.usage;
 }

@@ -57,6 +57,8 @@ export async function approve(
     const { fingerprint } = signer.publicKey;
     const end = until === undefined ? 'for good' : `until ${new Date(until).toISOString()}`;
     say(`approved ${end} by the key ${fingerprint} (${key})`);
+    const earlier = await findEarlier(subject, fingerprint, desk);
+    if (earlier !== undefined) say(earlier);
     if (!yes) {
       const agreed = await keys.confirm('sign it?');
       if (agreed === undefined) throw new Mistake('expected --yes: there is no terminal to ask on');
@@ -68,7 +70,7 @@ export async function approve(
     const artifact = await sign(subject, signer, { note, until, now: desk.now() });
     await keep(subject, artifact, signer, { note, until }, desk);
     say(`signed: ${artifact.manifest.digest} is attached to ${subject.digest}`);
-    for (const line of advise(subject.reference, fingerprint, desk)) {
+    for (const line of advise(subject, fingerprint, desk)) {
       io.err(plainText(line, MAX_LINE));
     }
     return await noticed(desk, io);
@@ -130,6 +132,27 @@ function describeManifest({ manifest, bytes }: Subject): readonly string[] {
   ];
 }
 
+/** What the key said of the image before: it speaks once of each. */
+async function findEarlier(
+  { reference: { repository }, digest }: Subject,
+  fingerprint: Digest,
+  desk: ApprovalsDesk,
+): Promise<string | undefined> {
+  const known = await (await desk.records('write')).listApprovals();
+  const earlier = known.find(
+    ({ key, subject, repository: { registry, path } }) =>
+      key === fingerprint &&
+      subject === digest &&
+      registry === repository.registry &&
+      path === repository.path,
+  );
+  if (earlier === undefined) return undefined;
+  const { reference, expires, revoked } = earlier;
+  if (revoked !== undefined) return 'this key was revoked for it: whatever it signed counts again';
+  const end = expires === undefined ? 'for good' : `until ${new Date(expires).toISOString()}`;
+  return `it takes the place of the approval of ${reference} ${end}`;
+}
+
 interface Terms {
   readonly note: string | undefined;
   /** Milliseconds since the epoch; undefined for good. */
@@ -179,11 +202,12 @@ async function keep(
 
 /** What must be in the configuration for the approval to count. */
 function advise(
-  { repository }: Reference,
+  { reference: { repository }, name, digest }: Subject,
   fingerprint: Digest,
   desk: ApprovalsDesk,
 ): readonly string[] {
   const { trustRoots, rule } = desk.meaningOf(repository, fingerprint);
+  const told = JSON.stringify(rule?.name);
   if (trustRoots.length === 0) {
     return [
       'no trust root of the configuration has this key yet, so it counts for no rule: put what countersign approvals public-key prints into trustRoots',
@@ -191,8 +215,11 @@ function advise(
   }
   if (rule === undefined)
     return [`no rule governs ${formatRepository(repository)}: it stays refused`];
-  if (rule.asksForIt) return [];
-  return [`rule ${JSON.stringify(rule.name)} does not ask for a key of ${trustRoots.join(', ')}`];
+  if (!rule.asksForIt) return [`rule ${told} does not ask for a key of ${trustRoots.join(', ')}`];
+  if (!rule.bindsTag || name !== `${formatRepository(repository)}@${digest}`) return [];
+  return [
+    `rule ${told} binds signatures to the tag, so it counts for no tag: approve NAME:TAG, or NAME:TAG@DIGEST`,
+  ];
 }
 
 /** Tells what a running proxy makes of it; see {@link ApprovalsDesk.awaitNotice}. */

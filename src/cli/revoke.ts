@@ -36,7 +36,9 @@ export async function revoke(
   const known = (await records.listApprovals()).filter((approval) => isMeant(approval, reference));
   const meant = keysOf(reference, known, keyFingerprint);
   if (meant.size === 0) {
-    io.err(`no approval of ${formatReference(reference)} is in force here`);
+    io.err(
+      `no approval of ${formatReference(reference)} is in force here: countersign approvals list names those that are; what was signed elsewhere is taken back by NAME@DIGEST with --key-fingerprint`,
+    );
     return EXIT.denied;
   }
   const { repository } = reference;

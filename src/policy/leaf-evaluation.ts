@@ -68,7 +68,7 @@ export function count(
     case 'notation':
       return countNotation(leaf, evidence);
     case 'attestation':
-      return countAttestation(leaf, evidence, now);
+      return untilExpiry(countAttestation(leaf, evidence, now), evidence, now);
   }
 }
 

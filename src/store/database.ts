@@ -1,7 +1,7 @@
 /** Opening a SQLite database of ours, and what its errors are called. */
 import { open } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
-import { migrate } from './migrations.ts';
+import { migrate, WHAT_IS_LOST } from './migrations.ts';
 import { sqliteCode, StoreError } from './store-error.ts';
 
 const SQLITE_CORRUPT = 11;
@@ -38,7 +38,7 @@ export function storeError(error: unknown, file: string): StoreError {
   if (code === SQLITE_NOTADB || code === SQLITE_CORRUPT) {
     return new StoreError(
       'not-a-database',
-      `expected ${file} to be a sound SQLite database, got something else or a damaged one: remove or restore it; what it held is decided anew`,
+      `expected ${file} to be a sound SQLite database, got something else or a damaged one: remove or restore it. ${WHAT_IS_LOST}`,
       error,
     );
   }

@@ -70,11 +70,14 @@ export interface LocalRecords {
   ): Promise<readonly LocalAttachment[]>;
   /** One of them by its own digest. */
   findAttachment(repository: Repository, digest: Digest): Promise<LocalAttachment | undefined>;
-  /** Bytes that came with an approval. */
+  /** Bytes that came with an approval, proven again; undefined where they are damaged. */
   findContent(digest: Digest): Promise<Buffer | undefined>;
   /** What came with an import: the manifests are attached from now on; their bytes are in the blob store. */
   attach(attachments: readonly LocalAttachment[]): Promise<void>;
-  /** The approval takes the place of an earlier one by the same key, and takes back its revocation. */
+  /**
+   * The approval takes the place of an earlier one by the same key, and takes back its revocation. Where it says less, since
+   * it ends before that or is of another name, what was decided is forgotten as by a revocation.
+   */
   approve(
     approval: Approval & { readonly manifest: Digest },
     descriptor: Descriptor,

@@ -191,6 +191,10 @@ export const USAGE_STEPS: readonly string[] = [
    END;`,
 ];
 
+/** What to know before a database is removed. */
+export const WHAT_IS_LOST =
+  'Without it everything is decided anew; the approvals, revocations and orders about tags that are in records.sqlite are lost with it';
+
 /**
  * Brings the database to the shape after the last of the steps, each step whole or not at all.
  * @throws {StoreError} `newer-version` or `not-a-database`, naming the file and what to do.
@@ -207,7 +211,7 @@ export function migrate(database: DatabaseSync, file: string, steps: readonly st
   if (version > steps.length) {
     throw new StoreError(
       'newer-version',
-      `expected ${file} to be of version ${steps.length} at most, got ${version}: run the newer Countersign that wrote it, or remove the file, and everything in it is decided anew`,
+      `expected ${file} to be of version ${steps.length} at most, got ${version}: run the newer Countersign that wrote it, or remove the file. ${WHAT_IS_LOST}`,
     );
   }
   steps.slice(version).forEach((step, index) => {

@@ -1,7 +1,7 @@
 /** Approvals, imports and what is attached by them, in the database of the records. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { Descriptor } from '../oci/descriptor.ts';
-import type { Digest } from '../oci/digest.ts';
+import { digestMatches, type Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import { storeError } from './database.ts';
 import { approvalOf, attachmentOf, contentOf, importedOf } from './local-rows.ts';
@@ -62,7 +62,8 @@ export class SqliteLocal implements LocalRecords {
   findContent(digest: Digest): Promise<Buffer | undefined> {
     return this.#attempt(() => {
       const row = this.#sql('SELECT bytes FROM local_contents WHERE digest = ?').get(digest);
-      return row && contentOf(row);
+      const bytes = row && contentOf(row);
+      return bytes && digestMatches(bytes, digest) ? bytes : undefined;
     });
   }
 
@@ -80,10 +81,14 @@ export class SqliteLocal implements LocalRecords {
   ): Promise<void> {
     const { repository, subject, approvedAt } = approval;
     return this.#inTransaction(() => {
+      const earlier = this.#find(approval);
+      if (earlier !== undefined && !saysAsMuch(approval, earlier)) {
+        withdrawEverywhere(this.#database, repository, subject);
+      }
       this.#detach(approval);
       this.#put(approval);
       for (const { digest, bytes } of contents) {
-        this.#run('INSERT OR IGNORE INTO local_contents VALUES (?, ?)', digest, bytes);
+        this.#run('REPLACE INTO local_contents VALUES (?, ?)', digest, bytes);
       }
       this.#attach({ repository, subject, descriptor, origin: 'approval', at: approvedAt });
       this.#run(ANNOUNCE);
@@ -96,7 +101,9 @@ export class SqliteLocal implements LocalRecords {
         const unknown = { repository, subject, key, reference: '', note: '', approvedAt: at };
         const known = this.#find(unknown);
         if (known !== undefined) this.#detach(known);
-        this.#put({ ...(known ?? unknown), revoked: { at, reason } });
+        // Said again without a reason, the first one stands.
+        const before = reason === '' ? known?.revoked : undefined;
+        this.#put({ ...(known ?? unknown), revoked: before ?? { at, reason } });
       }
       withdrawEverywhere(this.#database, repository, subject);
       this.#run(ANNOUNCE);
@@ -235,6 +242,12 @@ export class SqliteLocal implements LocalRecords {
       throw storeError(error, this.#file);
     }
   }
+}
+
+/** Whether what was decided because of the earlier approval would be decided so because of the later one. */
+function saysAsMuch(later: Approval, earlier: Approval): boolean {
+  const [end, before] = [later.expires ?? Infinity, earlier.expires ?? Infinity];
+  return end >= before && later.reference === earlier.reference;
 }
 
 function numberOf(row: Readonly<Record<string, unknown>> | undefined): number {

@@ -4,11 +4,14 @@ import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import { textOf } from './rows.ts';
 
-/** A manifest and those that it let in. One that another let in too has a grant left, and is decided by that. */
+/**
+ * A manifest and those that it let in. One that another let in too has a grant left, and is decided by that. The order of
+ * the join and the index are said: left to itself, SQLite reads all grants of the repository for each of them.
+ */
 const FALLEN = `WITH RECURSIVE fallen (digest) AS (
   VALUES (:digest)
   UNION
-  SELECT child.digest FROM grants AS child JOIN fallen ON child.because = fallen.digest
+  SELECT child.digest FROM fallen CROSS JOIN grants AS child ON child.because = fallen.digest
   WHERE child.registry = :registry AND child.path = :path AND child.policy_key = :policyKey
     AND child.kind IN ('manifest', 'attachment')
 )`;
@@ -18,7 +21,7 @@ export const WITHDRAW = [
   `${FALLEN} DELETE FROM verdicts
    WHERE registry = :registry AND path = :path AND policy_key = :policyKey
      AND digest IN (SELECT digest FROM fallen)`,
-  `${FALLEN} DELETE FROM grants
+  `${FALLEN} DELETE FROM grants INDEXED BY grants_because
    WHERE registry = :registry AND path = :path AND policy_key = :policyKey
      AND because IN (SELECT digest FROM fallen)`,
 ] as const;
@@ -37,7 +40,7 @@ export function withdrawEverywhere(
       `SELECT policy_key, digest FROM verdicts
          WHERE registry = :registry AND path = :path AND digest = :digest
        UNION
-       SELECT policy_key, because FROM grants
+       SELECT policy_key, because FROM grants NOT INDEXED
          WHERE registry = :registry AND path = :path AND digest = :digest AND kind = 'manifest'
        UNION
        SELECT policy_key, because FROM grants

@@ -29,6 +29,8 @@ const ARTIFACT_TYPE = 'application/vnd.docker.attestation.manifest.v1+json';
 const NO_PLATFORM = 'unknown/unknown';
 
 export interface ChainOptions extends VerifyOptions {
+  /** The index. */
+  readonly digest: Digest;
   /** Where the attestation manifests are: in the image's repository, wherever its signatures are. */
   readonly content: SignatureSource;
 }
@@ -123,6 +125,7 @@ async function verifyLink(
     const subject = { digest: attestation.digest, bytes, mediaType: manifest.mediaType };
     const verification = await verifyImage(subject, {
       ...options,
+      revokedKeys: (digest) => revokedFor([digest, image.digest, options.digest], options),
       through: {
         beside: own.evidence,
         restate: async (evidence) => {
@@ -145,6 +148,18 @@ async function verifyLink(
     const text = error.message;
     return { ...nothing, findings: [{ place, scheme: 'other', outcome: 'rejected', text }] };
   }
+}
+
+/** Whoever signs the manifest signs for the image and for the index: a key that was revoked for either counts no more. */
+async function revokedFor(
+  digests: readonly Digest[],
+  { revokedKeys }: ChainOptions,
+): Promise<ReadonlySet<string>> {
+  const all = new Set<string>();
+  for (const digest of digests) {
+    for (const key of (await revokedKeys?.(digest)) ?? []) all.add(key);
+  }
+  return all;
 }
 
 /**

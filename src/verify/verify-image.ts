@@ -189,8 +189,10 @@ interface Refusing {
 
 const NONE: ReadonlySet<string> = new Set();
 
+/** A key is revoked whatever it signs with. Those of keyless certificates are used once, and have no name of their own. */
 function isRevoked(signer: Signer, revoked: ReadonlySet<string>): boolean {
-  return signer.kind === 'key' && revoked.has(signer.fingerprint);
+  if (signer.kind === 'certificate') return false;
+  return revoked.has(signer.kind === 'key' ? signer.fingerprint : signer.facts.keyFingerprint);
 }
 
 async function check(

@@ -1,13 +1,16 @@
 /** What this side attaches itself: approvals count, are served, need nobody, and end when the operator says so. */
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
 import { digestOf } from '../../src/oci/digest.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
 import { fingerprintOf, putApproval } from '../helpers/approval.ts';
-import { putIndex } from '../helpers/image.ts';
+import { putImage, putIndex } from '../helpers/image.ts';
 import { openLab, TEAM, told, type Lab } from '../helpers/lab.ts';
+import { openFakeRegistry } from '../helpers/open-upstream.ts';
 import { cosign2, cosign3, createSigner, rootOf, type Signer } from '../helpers/signer.ts';
 import type { Test } from 'tap';
-import type { TestRule } from '../helpers/proxy.ts';
+import { startProxy, type TestRule } from '../helpers/proxy.ts';
 
 const repository = parseRepository('lab.local', TEAM);
 const OURS = { require: { key: { trustRoot: 'ours' } } } as const;
@@ -201,4 +204,64 @@ t.test('a decision under way while the operator revokes is made again', async (t
     '403 DENIED',
     'nothing was left behind',
   );
+});
+
+t.test('it needs no answer of another repository that keeps the signatures', async (t) => {
+  const registry = await openFakeRegistry(t);
+  const keeper = await openFakeRegistry(t);
+  const ours = createSigner();
+  const proxy = await startProxy(t, {
+    upstreams: { 'lab.local': registry, 'signatures.local': keeper },
+    trustRoots: [rootOf('ours', ours)],
+    policies: [
+      { match: ['lab.local/**'], ...OURS, signatures: { repository: 'signatures.local/all' } },
+    ],
+  });
+  keeper.fault(/./, { kind: 'status', status: 503 });
+  const image = putImage(registry, TEAM, 'app', { tag: 'v1' });
+  await putApproval(proxy.records.local, image, ours);
+  t.equal(told(await proxy.get(`/v2/lab.local/${TEAM}/manifests/v1`)), '200');
+});
+
+t.test('one that is damaged on the disk counts for nothing, and is not served', async (t) => {
+  const lab = await open(t);
+  const image = lab.image('app');
+  const made = await putApproval(lab.proxy.records.local, image, lab.ours);
+  const database = new DatabaseSync(join(lab.proxy.path, 'records.sqlite'));
+  const damage = (bytes: Buffer) =>
+    database
+      .prepare('UPDATE local_contents SET bytes = ? WHERE digest = ?')
+      .run(bytes, made.digest);
+  damage(Buffer.concat([made.bytes, Buffer.from(' ')]));
+  t.equal(told(await lab.get(`manifests/${image.digest}`)), '403 DENIED');
+  cosign3(lab.registry, TEAM, image, lab.ours);
+  notice(lab);
+  t.equal(told(await lab.get(`manifests/${image.digest}`)), '200');
+  t.equal(told(await lab.get(`manifests/${made.digest}`)), '404 MANIFEST_UNKNOWN');
+  database.close();
+});
+
+t.test('what is fetched while the operator revokes is granted by nobody', async (t) => {
+  const lab = await open(t);
+  const image = lab.image('app');
+  await putApproval(lab.proxy.records.local, image, lab.ours);
+  t.equal(told(await lab.get(`manifests/${image.digest}`)), '200');
+  cosign2(lab.registry, TEAM, image.digest, lab.vendor);
+  const tag = `manifests/${image.digest.replace(':', '-')}.sig`;
+  const signature = await (await fetch(`${lab.registry.url}/v2/${TEAM}/${tag}`)).bytes();
+  const reached = Promise.withResolvers<undefined>();
+  const gone = Promise.withResolvers<undefined>();
+  const isSignature = ({ url }: { readonly url: string }): boolean => {
+    if (!url.endsWith('.sig')) return false;
+    reached.resolve(undefined);
+    return true;
+  };
+  lab.registry.fault(isSignature, { kind: 'wait', until: gone.promise });
+  const pull = lab.get(tag);
+  await reached.promise;
+  await revoke(lab, image.digest);
+  gone.resolve(undefined);
+  t.equal(told(await pull), '404 MANIFEST_UNKNOWN');
+  notice(lab);
+  t.equal(told(await lab.get(`manifests/${digestOf(Buffer.from(signature))}`)), '403 DENIED');
 });

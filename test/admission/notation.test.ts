@@ -1,6 +1,9 @@
 /** Notation signatures as a requirement: who is served, who is refused, and with which words. */
+import { createPublicKey } from 'node:crypto';
 import t, { type Test } from 'tap';
+import { digestOf } from '../../src/oci/digest.ts';
 import { OCI_MANIFEST } from '../../src/oci/media-type.ts';
+import { parseRepository } from '../../src/oci/reference.ts';
 import type { NotationSpec } from '../../src/policy/notation-requirement.ts';
 import { UnreachableError } from '../../src/verify/notation/revocation/fetch-bytes.ts';
 import type { PutImage } from '../helpers/image.ts';
@@ -193,4 +196,24 @@ t.test('beside other kinds of signature', async (t) => {
   lab.sign(image, { by: other });
   lab.sign(image);
   t.match(await lab.pull(), /^200/);
+});
+
+t.test('a key that the operator revoked for the image counts no longer here either', async (t) => {
+  const lab = await open(t);
+  const image = lab.image('app', { tag: 'v1' });
+  lab.sign(image);
+  const other = lab.image('other', { tag: 'v2' });
+  lab.sign(other);
+  t.match(await lab.pull(), /^200/);
+  const spki = createPublicKey(lab.vendor.key.privateKey).export({ type: 'spki', format: 'der' });
+  await lab.proxy.records.local.revoke({
+    repository: parseRepository('lab.local', TEAM),
+    subject: image.digest,
+    keys: [digestOf(spki)],
+    at: NOTATION_TIME,
+    reason: 'stolen',
+  });
+  lab.proxy.admission.forget();
+  t.match(await lab.pull(), /^403 .*the operator revoked what this key signed/);
+  t.equal(told(await lab.get('manifests/v2')), '200');
 });

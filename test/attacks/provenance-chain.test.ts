@@ -4,8 +4,10 @@
  * labelled as an attestation manifest, with one that belongs to another image. All images are vouched for, or none is served.
  */
 import t, { type Test } from 'tap';
-import type { Digest } from '../../src/oci/digest.ts';
+import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import { OCI_EMPTY, OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-type.ts';
+import { parseRepository } from '../../src/oci/reference.ts';
+import { fingerprintOf } from '../helpers/approval.ts';
 import { putImage, type PutImage } from '../helpers/image.ts';
 import { openLab, SIGNED, TEAM, told, type Lab } from '../helpers/lab.ts';
 import { cosign2, cosign3, statement, type Signer } from '../helpers/signer.ts';
@@ -229,3 +231,26 @@ t.test('an attestation manifest that cannot be looked at leaves the question ope
   });
   t.equal(await lab.pull(), '503 UNAVAILABLE');
 });
+
+for (const what of ['index', 'image', 'attestation manifest'] as const) {
+  t.test(`a key that was revoked for the ${what} counts no longer by way of it`, async (t) => {
+    const lab = await open(t);
+    const image = lab.image('amd64');
+    const child = attest(lab, image);
+    lab.put([{ image }, child]);
+    const pulled = await lab.get('manifests/v1');
+    t.equal(told(pulled), '200');
+    const index = digestOf(pulled.body);
+    const digests = { index, image: image.digest, 'attestation manifest': child.image.digest };
+    await lab.proxy.records.local.revoke({
+      repository: parseRepository('lab.local', TEAM),
+      subject: digests[what],
+      keys: [fingerprintOf(lab.signer)],
+      at: 2000,
+      reason: 'the key was stolen',
+    });
+    lab.proxy.admission.forget();
+    t.equal(await lab.pull(), '403 DENIED');
+    t.equal(told(await lab.get(`manifests/${image.digest}`)), '403 DENIED');
+  });
+}

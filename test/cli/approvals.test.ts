@@ -1,5 +1,5 @@
 /** `countersign approve` and its kin beside a proxy that runs, on one cache and one registry. */
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
@@ -155,6 +155,33 @@ t.test('an approval ends when it says', async (t) => {
   t.match(await pull(), { status: 200 });
 });
 
+t.test('one that ends sooner takes the place of one that ends later, at once', async (t) => {
+  const { put, start, approve, passes } = await open(t);
+  const pull = await start();
+  put('one');
+  await approve(V1);
+  t.match(await pull(), { status: 200 });
+  t.match(await approve(V1, '--expires', '1h'), {
+    code: 0,
+    text: `it takes the place of the approval of ${V1} for good`,
+  });
+  t.match(await pull(), { status: 200 });
+  passes(3_600_000);
+  t.match(await pull(), { status: 403, text: /the approval expired at/ });
+});
+
+t.test('one that ends later leaves what was decided, so that nobody need be asked', async (t) => {
+  const { put, start, approve, registry, vendor } = await open(t, { require: BOTH });
+  const pull = await start();
+  const { digest } = put('one');
+  cosign2(registry, TEAM, digest, vendor);
+  await approve(V1, '--expires', '1h');
+  t.match(await pull(), { status: 200 });
+  await approve(V1, '--expires', '2h');
+  await registry.close();
+  t.match(await pull(`manifests/${digest}`), { status: 200 });
+});
+
 t.test('beside the signature of a vendor, both have to be there', async (t) => {
   const { put, start, approve, registry, vendor, run } = await open(t, { require: BOTH });
   const pull = await start();
@@ -280,13 +307,20 @@ t.test('an approval names its image, for rules that bind signatures to names', a
     more: ', signatures: { reference: exact }',
   });
   const pull = await start();
-  registry.tag(TEAM, 'v2', put('one').digest);
+  const { digest } = put('one');
+  registry.tag(TEAM, 'v2', digest);
   t.match(await approve(V1), { code: 0 });
   t.match(await pull(), { status: 200 });
   t.match(await pull('manifests/v2'), {
     status: 403,
     text: /expected one for lab\.local\/team\/app:v2/,
   });
+  const v2 = `lab.local/${TEAM}:v2`;
+  t.match(await approve(v2), { code: 0, text: `takes the place of the approval of ${V1}` });
+  t.match(await pull('manifests/v2'), { status: 200 });
+  t.match(await pull(), { status: 403 }, 'a key says so once of each image');
+  const { text } = await approve(v2.replace(':v2', `@${digest}`));
+  t.match(text, /binds signatures to the tag, so it counts for no tag/);
 });
 
 t.test('countersign verify heeds approvals, and says who gave them until when', async (t) => {
@@ -299,6 +333,39 @@ t.test('countersign verify heeds approvals, and says who gave them until when', 
   t.match(text, /attached here sha256:.*ours\.pub of ours.*good until 2099-12-31T23:59:59\.999Z/s);
   await run('revoke', V1);
   t.match(await verifies(), { code: 1 });
+});
+
+t.test('a reason stands until another is given', async (t) => {
+  const { put, run, approve } = await open(t);
+  const { digest } = put('one');
+  const name = `lab.local/${TEAM}@${digest}`;
+  await approve(name);
+  const { text } = await run('approvals', 'list', '--json');
+  const [{ key }] = JSON.parse(text) as [{ key: string }];
+  const revoke = (...more: readonly string[]) =>
+    run('revoke', name, '--key-fingerprint', key, ...more);
+  await revoke('--reason', 'stolen');
+  await revoke();
+  t.match((await run('approvals', 'list')).text, '"stolen"');
+  await revoke('--reason', 'lost');
+  t.match((await run('approvals', 'list')).text, '"lost"');
+});
+
+t.test('records that cannot be used are told, and are not empty ones', async (t) => {
+  const { put, run, approve, cache } = await open(t);
+  put('one');
+  writeFileSync(cache, 'a file in the place of the folder');
+  t.match(await run('approvals', 'list'), { code: 3, text: /cannot use the folder/ });
+  t.match(await approve(V1), { code: 3, text: /cannot use the folder/ });
+  rmSync(cache);
+  mkdirSync(cache);
+  writeFileSync(join(cache, 'records.sqlite'), 'no database at all');
+  for (const command of [
+    ['approvals', 'list'],
+    ['revoke', V1],
+  ] as const) {
+    t.match(await run(...command), { code: 3, text: /approvals, revocations .* lost/ });
+  }
 });
 
 t.test('the public half of a key is printed for the configuration', async (t) => {

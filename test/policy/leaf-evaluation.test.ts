@@ -366,6 +366,13 @@ t.test('whoever limited his own word is taken by it, with a key or a certificate
   }
 });
 
+t.test('what a limited signature states beside it is limited as well', (t) => {
+  t.match(evaluated(attested(), scan({}, { expires: NOW + 1 })), { until: NOW + 1 });
+  t.match(evaluated(attested(), scan({}, { expires: NOW })), { outcome: 'failed' });
+  t.match(evaluated(attested(), scan({}, { expires: 'unreadable' })), { outcome: 'failed' });
+  t.end();
+});
+
 t.test('what needs an approval beside another signature ends with the approval', async (t) => {
   const ours = evidence({ signer: keySigner('ours'), expires: NOW + HOUR });
   const both: RequirementSpec = {
