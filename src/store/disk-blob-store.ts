@@ -17,6 +17,9 @@ import { StoreError } from './store-error.ts';
 /** Bytes at the end of a blob that nobody gets before the proof; blobs not larger are held as a whole. */
 export const HELD_TAIL = 64 * 1024;
 
+/** Milliseconds for which a command that looks may be in the way of a start. */
+const PATIENCE = 200;
+
 export interface DiskBlobStoreOptions {
   /** The cache folder; created with mode 0700, and this process's alone until the store is closed. */
   readonly path: string;
@@ -37,7 +40,7 @@ export interface DiskBlobStoreOptions {
  * @throws {StoreError} `in-use` when another process has the folder, `storage-failed`.
  */
 export async function openDiskBlobStore(options: DiskBlobStoreOptions): Promise<BlobStore> {
-  const lock = await lockFolder(options.path);
+  const lock = await lockFolder(options.path, PATIENCE);
   try {
     const layout = await DiskLayout.open(options.io ?? nodeDiskIo, options.path);
     return new DiskBlobStore(options, lock, layout);

@@ -29,12 +29,13 @@ const held = new Set<DatabaseSync>();
  * Takes the folder, creating it with mode 0700 where there is none. A file `lock` in it is an empty database held in an
  * exclusive transaction: Node has no file locks of its own, SQLite has, and nothing is left to clean up after a kill.
  * The folder must be on a file system with POSIX locks, i.e. a local one.
+ * @param patience milliseconds for which it may be taken: commands look whether it is by taking it for a moment.
  * @throws {StoreError} `in-use` when a process, this one included, has it.
  */
-export async function lockFolder(path: string): Promise<FolderLock> {
+export async function lockFolder(path: string, patience = 0): Promise<FolderLock> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
-    const database = new DatabaseSync(join(path, 'lock'), { timeout: 0 });
+    const database = new DatabaseSync(join(path, 'lock'), { timeout: patience });
     try {
       // The journal stays in memory: nothing is ever written, and a kill shall leave no file but the lock.
       database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');

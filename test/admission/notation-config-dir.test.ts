@@ -23,6 +23,7 @@ import { signJws, type SignOptions } from '../helpers/notation/signed.ts';
 import { openFakeRegistry } from '../helpers/open-upstream.ts';
 import { startProxy } from '../helpers/proxy.ts';
 import { cosign2, createSigner, rootOf } from '../helpers/signer.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const HOUR = DAY / 24;
 const EXPIRED = { signingTime: NOTATION_TIME - 2 * HOUR, expiry: NOTATION_TIME - HOUR };
@@ -56,7 +57,7 @@ async function open(
   statements: readonly object[],
   require: RequirementSpec = POLICY,
 ): Promise<PolicyLab> {
-  const folder = join(t.testdir({}), 'notation');
+  const folder = join(testdir(t, {}), 'notation');
   const policies = [{ name: 'corp', match: ['lab.local/**'], require }];
   const readRoots = () => [
     readNotationPolicy(folder),
@@ -337,7 +338,7 @@ t.test('another policy decides anew what was decided, both ways', async (t) => {
 
 t.test('an image of Docker Hub has its whole name in a scope', async (t) => {
   const scoped = { ...STATEMENT, registryScopes: ['docker.io/library/alpine'] };
-  const folder = join(t.testdir({}), 'notation');
+  const folder = join(testdir(t, {}), 'notation');
   writeNotationFolder(folder, [scoped], STORES);
   const registry = await openFakeRegistry(t, { referrersApi: true });
   const proxy = await startProxy(t, {

@@ -6,6 +6,7 @@ import { createCachedUpstream } from '../../src/app/cached-upstream.ts';
 import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import { blobName, blobsFolder } from '../../src/store/disk-layout.ts';
 import { createOfflineUpstream } from '../../src/upstream/offline-upstream.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const bytes = Buffer.from('{"a":"manifest"}');
 const digest = digestOf(bytes);
@@ -18,7 +19,7 @@ function put(path: string, name: Digest, content: Buffer): void {
 }
 
 function open(t: Test) {
-  const path = t.testdir();
+  const path = testdir(t);
   const pin = (tag: string) => ({
     ...{ repository: { registry: 'lab.local', path: 'a' }, tag, digest },
     ...{ checkedAt: 1, since: 1 },

@@ -14,6 +14,7 @@ import {
   makeList,
   NOW,
 } from '../verify/notation/revocation/made-revocation.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const CRL = 'application/pkix-crl';
 const NAME = 'a'.repeat(64);
@@ -25,7 +26,7 @@ async function open(t: Test, files: Readonly<Record<string, Buffer>>) {
       Object.entries(files).map(([name, bytes]) => [name, [CRL, bytes] as const]),
     ),
   });
-  const path = join(t.testdir({}), 'bundle.tar');
+  const path = join(testdir(t, {}), 'bundle.tar');
   writeFileSync(path, tarOfEntries(entriesOf(made)));
   const layout = await openLayout(await openLayoutFiles(path));
   t.teardown(() => layout.close());

@@ -3,6 +3,7 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync }
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { watchFiles } from '../../src/app/file-watch.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 /** Looks when the test says so. */
 function watch(t: Test, files: () => readonly string[]) {
@@ -18,7 +19,7 @@ function watch(t: Test, files: () => readonly string[]) {
 }
 
 t.test('a change is told once, when the files rest', async (t) => {
-  const file = join(t.testdir({ a: 'one' }), 'a');
+  const file = join(testdir(t, { a: 'one' }), 'a');
   const { counts, look } = watch(t, () => [file]);
   for (let round = 0; round < 3; round++) await look();
   t.equal(counts.changes, 0);
@@ -34,7 +35,7 @@ t.test('a change is told once, when the files rest', async (t) => {
 t.test(
   'links that are put elsewhere, as Kubernetes does, and files that come and go',
   async (t) => {
-    const folder = t.testdir({ one: { a: 'same' }, two: { a: 'same' } });
+    const folder = testdir(t, { one: { a: 'same' }, two: { a: 'same' } });
     const [link, next, file] = ['data', 'next', 'data/a'].map((name) => join(folder, name)) as [
       string,
       string,
@@ -61,7 +62,7 @@ t.test(
 );
 
 t.test('what changes while a change is dealt with is told too', async (t) => {
-  const file = join(t.testdir({ a: 'one' }), 'a');
+  const file = join(testdir(t, { a: 'one' }), 'a');
   let changes = 0;
   const watching = watchFiles(
     () => [file],
@@ -82,7 +83,7 @@ t.test('what changes while a change is dealt with is told too', async (t) => {
 });
 
 t.test('a change that could not be dealt with ends no watching', async (t) => {
-  const file = join(t.testdir({ a: 'one' }), 'a');
+  const file = join(testdir(t, { a: 'one' }), 'a');
   let changes = 0;
   const watching = watchFiles(
     () => [file],

@@ -12,6 +12,7 @@ import { loadText } from '../helpers/config-file.ts';
 import { putImage } from '../helpers/image.ts';
 import { openFakeRegistry } from '../helpers/open-upstream.ts';
 import { cosign2, createSigner } from '../helpers/signer.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const TEAM = 'team/app';
 
@@ -39,7 +40,7 @@ t.test('a mirror gets its own credentials or none, never those of the upstream',
     `
 listen: { port: 0 }
 admin: { port: 0 }
-cache: { path: ${join(t.testdir(), 'cache')} }
+cache: { path: ${join(testdir(t), 'cache')} }
 upstreams:
   lab.local:
     url: "${registry.url}"

@@ -2,6 +2,7 @@
 import t from 'tap';
 import { awaitNotice } from '../../src/app/notice.ts';
 import { lockFolder } from '../../src/store/folder-lock.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const at = (...noticed: readonly number[]) => {
   let looks = 0;
@@ -12,11 +13,11 @@ const at = (...noticed: readonly number[]) => {
 };
 
 t.test('where no proxy runs there is nobody to wait for', async (t) => {
-  t.equal(await awaitNotice(at(0), t.testdir()), 'nobody');
+  t.equal(await awaitNotice(at(0), testdir(t)), 'nobody');
 });
 
 t.test('a running proxy is waited for until it has noticed', async (t) => {
-  const path = t.testdir();
+  const path = testdir(t);
   const lock = await lockFolder(path);
   t.teardown(() => {
     lock.release();

@@ -28,6 +28,7 @@ import { openFakeRegistry } from '../helpers/open-upstream.ts';
 import { cosign2, createSigner } from '../helpers/signer.ts';
 import { startTufServer } from '../helpers/tuf-repository.ts';
 import { lists } from '../verify/notation/revocation/made-revocation.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const TEAM = 'team/app';
 const YEAR = 365 * 24 * 3_600_000;
@@ -192,7 +193,7 @@ t.test('offline, nobody is asked whether certificates were taken back', async (t
       lists(`http://${server.host}/list`),
     ],
   });
-  const revocation = openRevocation({ cache: { path: t.testdir() }, offline: true });
+  const revocation = openRevocation({ cache: { path: testdir(t) }, offline: true });
   t.teardown(() => revocation.close());
   const root = rootOfStores({ ca: [ca] }, { privateHosts: [server.host] });
   const { put, pull } = await openNotation(t, { root, revocation: revocation.check });

@@ -12,6 +12,7 @@ import { loadText } from '../helpers/config-file.ts';
 import { putImage } from '../helpers/image.ts';
 import { openFakeRegistry } from '../helpers/open-upstream.ts';
 import { cosign2, createSigner } from '../helpers/signer.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const TEAM = 'team/app';
 const nothing = (): void => undefined;
@@ -36,7 +37,7 @@ for (const [scheme, guard] of Object.entries(kinds)) {
       `
 listen: { port: 0 }
 admin: { port: 0 }
-cache: { path: ${join(t.testdir(), 'cache')} }
+cache: { path: ${join(testdir(t), 'cache')} }
 upstreams:
   lab.local:
     url: "${registry.url}"
@@ -101,7 +102,7 @@ t.test('a command that looks for itself remembers no absence', async (t) => {
   const config = loadText(
     t,
     `
-cache: { path: ${join(t.testdir(), 'cache')} }
+cache: { path: ${join(testdir(t), 'cache')} }
 upstreams: { lab.local: { url: "${registry.url}", insecureHttp: true } }
 trustRoots: { release: { publicKeys: [./release.pub] } }
 policies: [{ name: releases, match: lab.local/**, require: { key: { trustRoot: release } } }]

@@ -8,6 +8,7 @@ import type { Config } from '../../src/config/config.ts';
 import { filesOf } from '../../src/config/files.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createSigner } from '../helpers/signer.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const MAIN = `
 include: [./rules/*.yaml]
@@ -20,7 +21,7 @@ const RULE = (name: string): string =>
   `policies: [{ name: ${name}, match: lab.local/${name}/**, reject: gone }]\n`;
 
 function open(t: Test) {
-  const folder = t.testdir({
+  const folder = testdir(t, {
     'main.yaml': MAIN,
     'ca.pem': '-----BEGIN CERTIFICATE-----',
     'release.pub': createSigner().publicPem,

@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream';
 import t from 'tap';
 import { readWhole } from '../../src/app/key-desk.ts';
 import { openTerminal } from '../../src/app/terminal.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 function open(isTTY = true) {
   const input = Object.assign(new PassThrough(), { isTTY, setRawMode: () => undefined });
@@ -60,7 +61,7 @@ t.test('without a terminal nobody is asked', async (t) => {
 });
 
 t.test('a file is read whole, and no longer one', async (t) => {
-  const file = join(t.testdir(), 'key');
+  const file = join(testdir(t), 'key');
   writeFileSync(file, '0123456789');
   t.equal((await readWhole(file, 10)).toString(), '0123456789');
   await t.rejects(readWhole(file, 9), /at most 9 bytes/);

@@ -13,6 +13,7 @@ import {
   someContent,
   until,
 } from '../store/sources.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 /** Everything that the reader gives, from the position until it fails. */
 async function readUntilFailure(
@@ -38,7 +39,7 @@ for (const size of [1, HELD_TAIL, HELD_TAIL + 1, 1_000_000]) {
   t.test(
     `no reader gets the tail of a blob of ${size} bytes whose last byte is wrong`,
     async (t) => {
-      const folder = t.testdir();
+      const folder = testdir(t);
       const warnings: object[] = [];
       const logger = { warn: (details: object) => warnings.push(details) };
       const store = await openDiskBlobStore({ path: folder, logger });

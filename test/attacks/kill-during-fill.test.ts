@@ -22,6 +22,7 @@ import {
   someContent,
   sourceOf,
 } from '../store/sources.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 /** `COUNTERSIGN_HISTORIES=10` kills ten times as many. */
 const KILLS = times(200);
@@ -33,7 +34,7 @@ const LANES = 2;
 t.setTimeout(600_000 + 6_000 * KILLS);
 
 /** Without the test runner's hooks, and with one compilation for all: each of many starts is to be quick. */
-const env = { PATH: process.env['PATH'], NODE_COMPILE_CACHE: t.testdir() };
+const env = { PATH: process.env['PATH'], NODE_COMPILE_CACHE: testdir(t) };
 /** What those processes fill. */
 const LARGE = someContent(200_000);
 const scripts = join(import.meta.dirname, '..', 'store');
@@ -77,7 +78,7 @@ async function first<T>(found: Promise<readonly T[]>): Promise<T | undefined> {
 }
 
 t.test('a kill at any step of a put and a fill leaves nothing that is not proven', async (t) => {
-  const parent = t.testdir();
+  const parent = testdir(t);
   const left = new Set<number>();
   let rounds = 0;
   let kills = 0;
@@ -111,7 +112,7 @@ t.test('a kill at any step of a put and a fill leaves nothing that is not proven
 });
 
 t.test('kills at random moments, one after another in one folder, do no harm', async (t) => {
-  const folder = t.testdir();
+  const folder = testdir(t);
   const file = join(folder, 'records.db');
   let decided = 0;
   for (let kill = 0; kill < RANDOM_KILLS; kill++) {

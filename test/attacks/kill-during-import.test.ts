@@ -15,13 +15,14 @@ import { times } from '../helpers/effort.ts';
 import { entriesOf, makeExport, tarOfEntries } from '../helpers/export-bundle.ts';
 import { importFile, openImportLab, TEAM, toExported, type Served } from '../helpers/import-lab.ts';
 import { cosign3 } from '../helpers/signer.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 /** `COUNTERSIGN_HISTORIES=10` kills ten times as many. */
 const KILLS = times(40);
 const RANDOM_KILLS = Math.ceil(KILLS / 2);
 t.setTimeout(600_000 + 10_000 * KILLS);
 
-const env = { PATH: process.env['PATH'], NODE_COMPILE_CACHE: t.testdir() };
+const env = { PATH: process.env['PATH'], NODE_COMPILE_CACHE: testdir(t) };
 const script = join(import.meta.dirname, '..', 'app', 'import-until-killed.ts');
 
 interface Scene {

@@ -20,6 +20,7 @@ import {
 import { startRevocationServer } from '../helpers/notation/revocation-server.ts';
 import { lists, makeList } from '../verify/notation/revocation/made-revocation.ts';
 import { jws, openNotation } from './notation.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const HOUR = DAY / 24;
 const FRESH = { thisUpdate: NOTATION_TIME - HOUR, nextUpdate: NOTATION_TIME + 3 * HOUR };
@@ -45,7 +46,7 @@ async function begin(t: Test) {
   const server = await startRevocationServer(t);
   const place = lists(`http://${server.host}/ca.crl`);
   const vendor = issueSigner({ issuer: ca, extensions: [keyUsage(['digitalSignature']), place] });
-  const folder = t.testdir({ cache: {} });
+  const folder = testdir(t, { cache: {} });
   return { server, vendor, path: join(folder, 'cache') };
 }
 

@@ -28,6 +28,7 @@ import {
   responders,
 } from '../verify/notation/revocation/made-revocation.ts';
 import { cose, integrity, jws, openNotation, type NotationOptions } from './notation.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const HOUR = DAY / 24;
 const FRESH = { thisUpdate: NOTATION_TIME - HOUR, nextUpdate: NOTATION_TIME + HOUR };
@@ -47,7 +48,7 @@ async function open(
   privateHosts: readonly string[] = [],
   options: Partial<NotationOptions> = {},
 ) {
-  const revocation = openRevocation({ cache: { path: t.testdir() } });
+  const revocation = openRevocation({ cache: { path: testdir(t) } });
   t.teardown(() => revocation.close());
   const root = rootOfStores({ ca: [ca] }, { privateHosts });
   return openNotation(t, { root, revocation: revocation.check, ...options });

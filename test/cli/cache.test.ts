@@ -21,6 +21,7 @@ import { scrub, type ScrubFinding } from '../../src/store/scrub.ts';
 import { openSqliteRecords } from '../../src/store/sqlite-records.ts';
 import { kept, kilobytes, openBounded, type Named } from '../store/bounded.ts';
 import { filesBelow, type Content } from '../store/sources.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const MAX = 100_000_000;
 const NOW = Date.UTC(2026, 0, 1);
@@ -85,7 +86,7 @@ function terminal(path: string) {
 const cacheAt = (path: string) => ({ path, maxSize: MAX, keep: [], prefetch: 0 });
 
 t.test('stats says how much there is and what was pulled last', async (t) => {
-  const path = t.testdir();
+  const path = testdir(t);
   await fillFolder(path);
   const { lines, io } = terminal(path);
   t.equal(cacheStats(cacheAt(path), { json: false }, io), 0);
@@ -107,7 +108,7 @@ t.test('stats says how much there is and what was pulled last', async (t) => {
 });
 
 t.test('stats of a cache that was never used, or is none', async (t) => {
-  const path = t.testdir({ file: '', 'usage.sqlite': 'nothing of ours' });
+  const path = testdir(t, { file: '', 'usage.sqlite': 'nothing of ours' });
   const { lines, io } = terminal(path);
   cacheStats(cacheAt(join(path, 'missing')), { json: false }, io);
   t.match(lines, ['PATH/missing: 0 B of 95.4 MiB (0 %)', '0 images pulled, 0 blobs, 0 arriving']);
@@ -115,7 +116,7 @@ t.test('stats of a cache that was never used, or is none', async (t) => {
 });
 
 t.test('scrub takes out what is not what its name says, also beside a proxy', async (t) => {
-  const path = t.testdir();
+  const path = testdir(t);
   await fillFolder(path);
   const store = await openDiskBlobStore({ path });
   t.teardown(() => store.close());
@@ -150,7 +151,7 @@ t.test('scrub takes out what is not what its name says, also beside a proxy', as
 });
 
 t.test('scrub leaves what took the place of damage', async (t) => {
-  const path = t.testdir();
+  const path = testdir(t);
   const file = blobPath(path, c.digest);
   mkdirSync(join(file, '..'), { recursive: true });
   writeFileSync(file, Buffer.alloc(c.size, 1));
@@ -168,7 +169,7 @@ t.test('scrub leaves what took the place of damage', async (t) => {
 });
 
 t.test('scrub keeps to its rate, says how far it is, and can be broken off', async (t) => {
-  const path = t.testdir();
+  const path = testdir(t);
   const store = await openDiskBlobStore({ path });
   const contents = Array.from({ length: 12 }, (_, index) => kilobytes(500, index));
   await put(store, ...contents);
@@ -196,7 +197,7 @@ async function gc(path: string, change: { keep?: string; dryRun?: boolean } = {}
 }
 
 t.test('gc removes what no decision names, and old decisions under old rules', async (t) => {
-  const path = t.testdir();
+  const path = testdir(t);
   await fillFolder(path);
   writeFileSync(join(path, 'v1', 'tmp', 'cut'), 'half');
   const stray = kilobytes(7);
@@ -225,7 +226,7 @@ t.test('gc removes what no decision names, and old decisions under old rules', a
 });
 
 t.test('gc leaves what was pulled of late, whatever rule it was decided under', async (t) => {
-  const path = t.testdir();
+  const path = testdir(t);
   await fillFolder(path);
   const database = new DatabaseSync(join(path, 'usage.sqlite'));
   database.exec(`UPDATE names SET at = ${NOW - DAY} WHERE name = 'lab.local/app:2'`);
@@ -235,7 +236,7 @@ t.test('gc leaves what was pulled of late, whatever rule it was decided under', 
 });
 
 t.test('gc touches nothing where there is no cache, or damaged books', async (t) => {
-  const path = t.testdir({ empty: {} });
+  const path = testdir(t, { empty: {} });
   await t.rejects(gc(join(path, 'empty')), { code: 'absent', message: /expected a cache at/ });
   t.strictSame(filesBelow(join(path, 'empty')), []);
   await fillFolder(path);
@@ -247,14 +248,14 @@ t.test('gc touches nothing where there is no cache, or damaged books', async (t)
 });
 
 t.test('gc leaves what the operator keeps', async (t) => {
-  const path = t.testdir();
+  const path = testdir(t);
   await fillFolder(path);
   await gc(path, { keep: 'lab.local/app:2' });
   t.equal(kept(path, NAMED), 'A a B b C c');
 });
 
 t.test('gc leaves everything where the decisions were lost', async (t) => {
-  const path = t.testdir();
+  const path = testdir(t);
   await fillFolder(path);
   rmSync(join(path, 'records.sqlite'));
   t.match((await gc(path)).lines[0], 'removed 0 files (0 B)');
@@ -262,7 +263,7 @@ t.test('gc leaves everything where the decisions were lost', async (t) => {
 });
 
 t.test('gc leaves the cache of a running proxy alone', async (t) => {
-  const path = t.testdir();
+  const path = testdir(t);
   await fillFolder(path);
   const store = await openDiskBlobStore({ path });
   t.teardown(() => store.close());

@@ -6,6 +6,7 @@ import t, { type Test } from 'tap';
 import { verifyBundle } from '../../src/cli/verify-bundle.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { needsVectors, vectorPath } from '../verify/vectors.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const FAMILY = 'sigstore-conformance';
 const IDENTITY =
@@ -78,7 +79,7 @@ t.test(
   needsVectors,
   async (t) => {
     const folder = vectorPath(FAMILY, 'happy-path-v0.1');
-    const other = join(t.testdir({ 'other.txt': 'another artifact' }), 'other.txt');
+    const other = join(testdir(t, { 'other.txt': 'another artifact' }), 'other.txt');
     t.match(await run(argsOf(folder, other)), { code: 1, err: /another artifact/ });
     const args = argsOf(folder);
     const changed = (option: string, value: string) =>
@@ -104,7 +105,7 @@ t.test('the log of a key is asked for', needsVectors, async (t) => {
     verificationMaterial: { tlogEntries: unknown[] };
   };
   bundle.verificationMaterial.tlogEntries = [];
-  const stripped = join(t.testdir(), 'stripped.json');
+  const stripped = join(testdir(t), 'stripped.json');
   writeFileSync(stripped, JSON.stringify(bundle));
   t.match(await run(managed.map((arg) => (arg === file ? stripped : arg))), {
     code: 1,
@@ -137,7 +138,7 @@ t.test('a real attestation about an image', needsVectors, async (t) => {
 });
 
 t.test('a command line that makes no sense is told so, whatever is in it', async (t) => {
-  const folder = t.testdir({ 'bundle.json': '{}', 'a.txt': 'a', 'junk.json': 'junk' });
+  const folder = testdir(t, { 'bundle.json': '{}', 'a.txt': 'a', 'junk.json': 'junk' });
   const bundle = ['--bundle', join(folder, 'bundle.json')];
   const who = ['--certificate-identity', 'x', '--certificate-oidc-issuer', 'https://issuer.test'];
   const file = join(folder, 'a.txt');

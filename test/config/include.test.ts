@@ -5,6 +5,7 @@ import t, { type Test } from 'tap';
 import { loadConfig, type LoadOptions } from '../../src/config/load.ts';
 import { ConfigError } from '../../src/config/problem.ts';
 import { loadText, rawProblemsOf } from '../helpers/config-file.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const rule = (name: string, registry = 'a.example'): string =>
   `policies: [ { name: ${name}, match: ${registry}/**, reject: no } ]`;
@@ -58,7 +59,7 @@ t.test('a file that is named twice is read once', async (t) => {
 });
 
 t.test('files may be links, as Kubernetes mounts them', async (t) => {
-  const folder = t.testdir({});
+  const folder = testdir(t, {});
   mkdirSync(join(folder, '..data'));
   writeFileSync(join(folder, '..data/a.yml'), rule('a'));
   symlinkSync('..data/a.yml', join(folder, 'a.yml'));

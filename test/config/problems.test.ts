@@ -6,6 +6,7 @@ import t from 'tap';
 import { loadConfig } from '../../src/config/load.ts';
 import { ConfigError, describeProblems } from '../../src/config/problem.ts';
 import { loadText, problemsOf, rawProblemsOf } from '../helpers/config-file.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 /** One mistake each: YAML, then what is said about it. */
 const cases: readonly (readonly [title: string, yaml: string, ...problems: string[]])[] = [
@@ -304,7 +305,7 @@ policies:
 });
 
 t.test('names files that cannot be read', async (t) => {
-  const folder = t.testdir({ folder: {} });
+  const folder = testdir(t, { folder: {} });
   const file = join(folder, 'countersign.yaml');
   writeFileSync(
     file,
@@ -393,7 +394,7 @@ t.test('problems read as an editor and a terminal expect', async (t) => {
 });
 
 t.test('a file that is absent, too large, no text or no YAML is one clear problem', async (t) => {
-  const folder = t.testdir({});
+  const folder = testdir(t, {});
   const file = join(folder, 'c.yaml');
   const messageFor = (bytes?: Buffer | string): string => {
     if (bytes !== undefined) writeFileSync(file, bytes);

@@ -5,10 +5,11 @@ import type { Test } from 'tap';
 import type { Config } from '../../src/config/config.ts';
 import { loadConfig, type LoadOptions } from '../../src/config/load.ts';
 import { ConfigError, type Problem } from '../../src/config/problem.ts';
+import { testdir } from './testdir.ts';
 
 /** Writes files into the test's folder and returns the path of the first. */
 export function writeFiles(t: Test, files: Readonly<Record<string, string>>): string {
-  const folder = t.testdir({});
+  const folder = testdir(t, {});
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), text);

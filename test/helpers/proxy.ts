@@ -31,6 +31,7 @@ import {
 import { createSparedUpstream } from '../../src/upstream/spared-upstream.ts';
 import { testCertificate } from './fake-registry.ts';
 import { REVERIFY, TAG_RULE } from './tag-rule.ts';
+import { testdir } from './testdir.ts';
 
 /** A rule without what every rule has. */
 export type TestRule = Partial<Omit<RuleSpec, 'tags'>> & {
@@ -114,7 +115,7 @@ const quiet = {
 
 /** Starts it; it ends with the test at the latest. */
 export async function startProxy(t: Test, options: ProxyOptions): Promise<Proxy> {
-  const path = options.path ?? t.testdir();
+  const path = options.path ?? testdir(t);
   const pulls: (PullRequest & PullDecision)[] = [];
   const mismatches: string[] = [];
   const moves: TagMove[] = [];

@@ -11,6 +11,7 @@ import { openLab, TEAM } from '../helpers/lab.ts';
 import { memoryReader, refused } from '../helpers/stub-server.ts';
 import { fill, kept, kilobytes, openBounded } from '../store/bounded.ts';
 import { openDescriptors, until } from '../store/sources.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const locate = (digest: Digest): string => `/internal/blobs/${blobName(digest)}`;
 const contents = Buffer.from(Array.from({ length: 300_000 }, (_, index) => index % 251));
@@ -190,7 +191,7 @@ t.test('a lying size, a failing disk and attached content are not for handing ov
 });
 
 t.test('what was handed over is not removed to make room before its time is over', async (t) => {
-  const folder = t.testdir();
+  const folder = testdir(t);
   const [a, b, c, d] = [1, 2, 3, 4].map((number) => kilobytes(100, number));
   if (a === undefined || b === undefined || c === undefined || d === undefined) return;
   const named = { a, b, c, d };

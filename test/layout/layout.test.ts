@@ -13,9 +13,10 @@ import { createFakeContent } from '../helpers/fake-registry-content.ts';
 import { entriesOf, json, layoutEntries, makeExport, named } from '../helpers/export-bundle.ts';
 import { putImage } from '../helpers/image.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 function unpack(t: Test, entries: ReadonlyMap<string, Buffer>): string {
-  const folder = t.testdir({});
+  const folder = testdir(t, {});
   for (const [name, bytes] of entries) {
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), bytes);
@@ -218,7 +219,7 @@ t.test(
 );
 
 t.test('what comes through a pipe ends before the disk is full', async (t) => {
-  const folder = t.testdir({});
+  const folder = testdir(t, {});
   async function* input(): AsyncGenerator<Buffer> {
     for (let part = 0; part < 64; part++) yield await Promise.resolve(Buffer.alloc(1024 * 1024));
   }

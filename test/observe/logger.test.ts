@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import t from 'tap';
 import { LogStream } from '../../src/observe/log-stream.ts';
 import { createLogger } from '../../src/observe/logger.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 /** Lines as JSON, written by `work` with a logger of the level. */
 function linesOf(
@@ -59,7 +60,7 @@ t.test('secrets are redacted wherever they turn up', async (t) => {
 });
 
 t.test('a stream gathers lines and writes them in order', async (t) => {
-  const file = join(t.testdir({}), 'log');
+  const file = join(testdir(t, {}), 'log');
   const stream = new LogStream({ destination: file });
   const expected: string[] = [];
   for (let index = 0; index < 5000; index++) {
@@ -77,7 +78,7 @@ t.test('a stream gathers lines and writes them in order', async (t) => {
 t.test('a stream that is closed while it writes keeps the order', async (t) => {
   // Whoever comes later to the threads that write files waits for these.
   const busy = Array.from({ length: 8 }, () => hash('password', 'salt', 400_000, 64, 'sha512'));
-  const file = join(t.testdir({}), 'log');
+  const file = join(testdir(t, {}), 'log');
   const stream = new LogStream({ destination: file });
   const lines = Array.from({ length: 5000 }, (_, index) => `line ${index} ${'x'.repeat(60)}\n`);
   for (const line of lines) stream.write(line);
@@ -90,7 +91,7 @@ t.test('a stream that is closed while it writes keeps the order', async (t) => {
 });
 
 t.test('a single line is written without anybody asking', async (t) => {
-  const file = join(t.testdir({}), 'log');
+  const file = join(testdir(t, {}), 'log');
   const stream = new LogStream({ destination: file });
   t.teardown(() => {
     stream.close();

@@ -17,12 +17,13 @@ import {
   turns,
   until,
 } from './sources.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 blobStoreConformance('a bounded store', async (t: Test) => {
-  return (await openBounded(t.testdir(), 10_000_000)).store;
+  return (await openBounded(testdir(t), 10_000_000)).store;
 });
 blobStoreConformance('a bounded store that just has the room', async (t: Test) => {
-  return (await openBounded(t.testdir(), 340_000)).store;
+  return (await openBounded(testdir(t), 340_000)).store;
 });
 
 const a = kilobytes(100, 1);
@@ -35,7 +36,7 @@ const MAX = 360_000;
 
 function test(sentence: string, body: (t: Test, folder: string) => Promise<void>): void {
   t.test(sentence, async (t) => {
-    const folder = t.testdir();
+    const folder = testdir(t);
     await body(t, folder);
     t.equal(openDescriptors(folder), 0, 'no descriptor is left');
   });

@@ -7,6 +7,7 @@ import { openSqliteUsage } from '../../src/store/sqlite-usage.ts';
 import { SMALL } from '../../src/store/usage.ts';
 import { arrive, fill, kept, kilobytes, openBounded, use, type Bounded } from './bounded.ts';
 import { filesBelow, readAndClose, readFrom, sourceOf, turns, type Content } from './sources.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 /** More histories than a quick run tries: `FUZZ_RUNS=10000`. */
 const numRuns = Number(process.env['FUZZ_RUNS'] ?? 60);
@@ -256,7 +257,7 @@ function contentAt(index: number): Content {
 t.test(
   'whatever happens, what is kept is within the size, in the books, and the latest',
   async (t) => {
-    const folder = t.testdir();
+    const folder = testdir(t);
     let removed = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (steps) => {

@@ -12,6 +12,7 @@ import { putImage } from '../helpers/image.ts';
 import { openFakeRegistry } from '../helpers/open-upstream.ts';
 import { cosign2, createSigner } from '../helpers/signer.ts';
 import { contentOf, filesBelow, until } from './sources.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const TEAM = 'team/app';
 
@@ -30,7 +31,7 @@ async function open(t: Test, cache: string) {
   const yaml = `
 listen: { port: 0 }
 admin: { port: 0 }
-cache: { path: ${t.testdir()}, ${cache} }
+cache: { path: ${testdir(t)}, ${cache} }
 upstreams: { lab.local: { url: "${registry.url}", insecureHttp: true } }
 trustRoots: { release: { publicKeys: [./release.pub] } }
 policies: [{ name: releases, match: lab.local/**, require: { key: { trustRoot: release } } }]

@@ -18,12 +18,13 @@ import {
   turns,
   until,
 } from './sources.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const delay = (): Promise<void> => Promise.resolve();
 
-blobStoreConformance('a disk store', (t: Test) => openDiskBlobStore({ path: t.testdir(), delay }));
+blobStoreConformance('a disk store', (t: Test) => openDiskBlobStore({ path: testdir(t), delay }));
 blobStoreConformance('a disk store that holds back a single byte', (t: Test) => {
-  return openDiskBlobStore({ path: t.testdir(), delay, heldTail: 0 });
+  return openDiskBlobStore({ path: testdir(t), delay, heldTail: 0 });
 });
 
 const large = someContent(300_000);
@@ -40,7 +41,7 @@ function test(
   body: (t: Test, store: BlobStore, folder: string, warnings: string[]) => Promise<void>,
 ): void {
   t.test(sentence, async (t) => {
-    const folder = t.testdir();
+    const folder = testdir(t);
     const warnings: string[] = [];
     const logger = { warn: (_: object, message: string) => warnings.push(message) };
     const store = await openDiskBlobStore({ path: folder, delay, logger });
@@ -76,7 +77,7 @@ test('keeps a blob in a file under its digest, readable by its owner alone', asy
 });
 
 t.test('removes at its opening what a killed process left half-written', async (t) => {
-  const folder = t.testdir();
+  const folder = testdir(t);
   mkdirSync(join(folder, 'v1', 'tmp', 'folder'), { recursive: true });
   writeFileSync(join(folder, 'v1', 'tmp', 'folder', 'deep'), 'half');
   writeFileSync(join(folder, 'v1', 'tmp', 'left'), 'half');
@@ -86,7 +87,7 @@ t.test('removes at its opening what a killed process left half-written', async (
 });
 
 t.test('finds after a restart what it kept before', async (t) => {
-  const folder = t.testdir();
+  const folder = testdir(t);
   const before = await openDiskBlobStore({ path: folder });
   await before.put(small.digest, small.bytes);
   await before.close();
@@ -96,7 +97,7 @@ t.test('finds after a restart what it kept before', async (t) => {
 });
 
 t.test('names the folder that it cannot use', async (t) => {
-  const folder = t.testdir({ v1: 'a file where the folder should be' });
+  const folder = testdir(t, { v1: 'a file where the folder should be' });
   await t.rejects(openDiskBlobStore({ path: folder }), {
     code: 'storage-failed',
     message: new RegExp(folder),
@@ -276,7 +277,7 @@ async function readAt(reader: BlobReader | undefined, position: number): Promise
 
 t.test('can be closed at any moment of a fill', async (t) => {
   for (let moment = 0; moment < 40; moment++) {
-    const folder = t.testdir();
+    const folder = testdir(t);
     const store = await openDiskBlobStore({ path: folder, delay });
     const options = { size: large.size, source: sourceOf(large.bytes) };
     const reading = store.fill(large.digest, options).then(readAndClose);

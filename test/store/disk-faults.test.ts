@@ -15,6 +15,7 @@ import {
   turns,
   until,
 } from './sources.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const content = someContent(300_000);
 const options: FillOptions = { size: content.size, source: sourceOf(content.bytes) };
@@ -35,7 +36,7 @@ function test(
   ) => Promise<void>,
 ): void {
   t.test(sentence, async (t) => {
-    const folder = t.testdir();
+    const folder = testdir(t);
     const io: DiskIo = { ...nodeDiskIo };
     const delay = (): Promise<void> => Promise.resolve();
     const store = await openDiskBlobStore({ path: folder, io, delay });
@@ -257,7 +258,7 @@ t.test('a fill that fails while nobody waits for it ends no process', async (t) 
   const note = (reason: unknown): unknown => unhandled.push(reason);
   process.on('unhandledRejection', note);
   t.teardown(() => process.off('unhandledRejection', note));
-  const folder = t.testdir();
+  const folder = testdir(t);
   const io: DiskIo = { ...nodeDiskIo };
   const store = await openDiskBlobStore({ path: folder, io, delay: () => Promise.resolve() });
   const fed = new HandFedSource();

@@ -9,6 +9,7 @@ import { Worker } from 'node:worker_threads';
 import t from 'tap';
 import { times } from '../helpers/effort.ts';
 import type { Tried, Work } from './fill-histories.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const HISTORIES = times(10_000);
 t.setTimeout(1_200_000 + 100 * HISTORIES);
@@ -30,7 +31,7 @@ async function tryHistories(folder: string): Promise<Tried> {
 t.test(
   'whatever happens, readers get right bytes only, and no tail before the proof',
   async (t) => {
-    const folder = t.testdir();
+    const folder = testdir(t);
     const threads = Array.from({ length: THREADS }, () =>
       tryHistories(mkdtempSync(join(folder, '-'))),
     );

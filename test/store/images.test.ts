@@ -21,6 +21,7 @@ import {
   type Named,
 } from './bounded.ts';
 import { turns, type Content } from './sources.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const MAX = 1_000_000;
 const MINUTE = 60_000;
@@ -65,7 +66,7 @@ function test(
   options: BoundedOptions = {},
 ): void {
   t.test(sentence, async (t) => {
-    const folder = t.testdir();
+    const folder = testdir(t);
     const bounded = await openBounded(folder, MAX, options);
     try {
       await body(t, bounded, folder);
@@ -322,7 +323,7 @@ test('an image whose removal was cut off is removed the next time', async (t, bo
 });
 
 t.test('what is pulled all the time goes neither, and ends the run', async (t) => {
-  const folder = t.testdir();
+  const folder = testdir(t);
   const [A, a] = [manifest(1), kilobytes(980)];
   const database = await openSqliteUsage({ file: ':memory:' });
   let hot = false;
@@ -366,7 +367,7 @@ t.test('what is pulled all the time goes neither, and ends the run', async (t) =
 });
 
 t.test('pulls that wait take no more memory than they may', async (t) => {
-  const bounded = await openBounded(t.testdir(), MAX);
+  const bounded = await openBounded(testdir(t), MAX);
   t.teardown(() => bounded.store.close());
   const bytes = Buffer.alloc(4 * 2 ** 20);
   let written = 0;
@@ -388,7 +389,7 @@ t.test('pulls that wait take no more memory than they may', async (t) => {
 
 t.test('a pull after which nothing happens is written in a minute', async (t) => {
   const timers = holdTimers(t, MINUTE);
-  const bounded = await openBounded(t.testdir(), MAX);
+  const bounded = await openBounded(testdir(t), MAX);
   t.teardown(() => bounded.store.close());
   const A = manifest(1);
   await bounded.store.put(A.digest, A.bytes);
@@ -401,7 +402,7 @@ t.test('a pull after which nothing happens is written in a minute', async (t) =>
 });
 
 t.test('the books of before are carried over', async (t) => {
-  const folder = t.testdir();
+  const folder = testdir(t);
   const file = join(folder, 'usage.sqlite');
   const blob = kilobytes(100);
   const old = new DatabaseSync(file);
@@ -424,7 +425,7 @@ t.test('the books of before are carried over', async (t) => {
 });
 
 t.test('belonging together outlives the process', async (t) => {
-  const folder = t.testdir();
+  const folder = testdir(t);
   const [A, a] = [manifest(1), kilobytes(400)];
   const first = await openBounded(folder, MAX);
   await pull(first, 'r/a:1', A, a);
@@ -437,7 +438,7 @@ t.test('belonging together outlives the process', async (t) => {
 });
 
 t.test('one of two images used at the same moment is not forgotten', async (t) => {
-  const disk = await openDiskBlobStore({ path: t.testdir() });
+  const disk = await openDiskBlobStore({ path: testdir(t) });
   const usage = await openSqliteUsage({ file: ':memory:' });
   const [I, J, M] = [manifest(1), manifest(2), manifest(3)];
   const changes = [I, J, M].map(
@@ -458,7 +459,7 @@ t.test('one of two images used at the same moment is not forgotten', async (t) =
 });
 
 t.test('a reader that arrives late finds the books in order', async (t) => {
-  const bounded = await openBounded(t.testdir(), MAX);
+  const bounded = await openBounded(testdir(t), MAX);
   t.teardown(() => bounded.store.close());
   const a = kilobytes(100);
   await (await arrive(bounded, a)).close();

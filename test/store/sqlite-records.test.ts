@@ -9,11 +9,12 @@ import { RECORDS_STEPS, migrate } from '../../src/store/migrations.ts';
 import { localRecordsConformance } from '../ports/local-records.ts';
 import { recordsConformance } from '../ports/records.ts';
 import { tagRecordsConformance } from '../ports/tag-records.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 localRecordsConformance('sqlite', () => openSqliteRecords({ file: ':memory:' }));
 recordsConformance('sqlite in memory', () => openSqliteRecords({ file: ':memory:' }));
 recordsConformance('sqlite in a file', (t) => {
-  return openSqliteRecords({ file: join(t.testdir(), 'records.db') });
+  return openSqliteRecords({ file: join(testdir(t), 'records.db') });
 });
 
 tagRecordsConformance('sqlite', () => openSqliteRecords({ file: ':memory:' }));
@@ -28,7 +29,7 @@ const pin = {
 };
 
 t.test('what was recorded is there after a restart', async (t) => {
-  const file = join(t.testdir(), 'records.db');
+  const file = join(testdir(t), 'records.db');
   const before = await openSqliteRecords({ file });
   await before.record({ pin });
   await before.close();
@@ -38,7 +39,7 @@ t.test('what was recorded is there after a restart', async (t) => {
 });
 
 t.test('the database and its journal are readable by their owner alone', async (t) => {
-  const file = join(t.testdir(), 'records.db');
+  const file = join(testdir(t), 'records.db');
   const records = await openSqliteRecords({ file });
   t.teardown(() => records.close());
   await records.record({ pin });
@@ -48,7 +49,7 @@ t.test('the database and its journal are readable by their owner alone', async (
 });
 
 t.test('refuses a file that is no database, and leaves it as it is', async (t) => {
-  const file = join(t.testdir(), 'records.db');
+  const file = join(testdir(t), 'records.db');
   writeFileSync(file, 'not a database, but long enough to look at: '.repeat(100));
   const size = statSync(file).size;
   await t.rejects(openSqliteRecords({ file }), {
@@ -59,7 +60,7 @@ t.test('refuses a file that is no database, and leaves it as it is', async (t) =
 });
 
 t.test("refuses another program's database", async (t) => {
-  const file = join(t.testdir(), 'records.db');
+  const file = join(testdir(t), 'records.db');
   const database = new DatabaseSync(file);
   database.exec('CREATE TABLE bookmarks (url TEXT)');
   database.close();
@@ -67,7 +68,7 @@ t.test("refuses another program's database", async (t) => {
 });
 
 t.test('refuses a database of a newer version, and leaves it as it is', async (t) => {
-  const file = join(t.testdir(), 'records.db');
+  const file = join(testdir(t), 'records.db');
   await (await openSqliteRecords({ file })).close();
   const database = new DatabaseSync(file);
   database.exec('PRAGMA user_version = 99');
@@ -82,12 +83,12 @@ t.test('refuses a database of a newer version, and leaves it as it is', async (t
 });
 
 t.test('a file that cannot be opened is named', async (t) => {
-  const file = join(t.testdir(), 'missing', 'records.db');
+  const file = join(testdir(t), 'missing', 'records.db');
   await t.rejects(openSqliteRecords({ file }), { code: 'storage-failed', message: /records\.db/ });
 });
 
 t.test('a row that was changed by hand into something else is an error, not a value', async (t) => {
-  const file = join(t.testdir(), 'records.db');
+  const file = join(testdir(t), 'records.db');
   const records = await openSqliteRecords({ file });
   t.teardown(() => records.close());
   await records.record({ pin });
@@ -98,7 +99,7 @@ t.test('a row that was changed by hand into something else is an error, not a va
 });
 
 t.test('a database damaged in the middle is an error that says what to do', async (t) => {
-  const file = join(t.testdir(), 'records.db');
+  const file = join(testdir(t), 'records.db');
   const records = await openSqliteRecords({ file });
   await records.record({ pin });
   await records.close();
@@ -114,7 +115,7 @@ t.test('a database damaged in the middle is an error that says what to do', asyn
 });
 
 t.test('a database of before keeps its pins, and each begins a history', async (t) => {
-  const file = join(t.testdir(), 'records.db');
+  const file = join(testdir(t), 'records.db');
   const before = new DatabaseSync(file);
   migrate(before, file, RECORDS_STEPS.slice(0, 1));
   before
@@ -148,7 +149,7 @@ t.test('a database of before keeps its pins, and each begins a history', async (
 });
 
 t.test('the version changes with what another connection wrote, and not by itself', async (t) => {
-  const file = join(t.testdir(), 'records.db');
+  const file = join(testdir(t), 'records.db');
   const records = await openSqliteRecords({ file });
   const other = await openSqliteRecords({ file });
   t.teardown(() => Promise.all([records.close(), other.close()]));
@@ -168,7 +169,7 @@ t.test('a history that was changed by hand into something else is an error', asy
     `UPDATE pins SET withheld = '{"why":1}'`,
   ];
   for (const change of changes) {
-    const file = join(t.testdir(), 'records.db');
+    const file = join(testdir(t), 'records.db');
     const records = await openSqliteRecords({ file });
     const arrival = { pin, at: 1, evidence: '', leaves: true, usesRollback: false };
     await records.arrive(arrival);

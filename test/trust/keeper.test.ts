@@ -9,6 +9,7 @@ import { createTufSource } from '../../src/trust/tuf.ts';
 import { parseTrustedRoot } from '../../src/trust/trusted-root.ts';
 import { createSigstore, SIGSTORE_TIME } from '../helpers/sigstore/sigstore.ts';
 import { startTufServer } from '../helpers/tuf-repository.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const HOUR = 3_600_000;
 const DEADLINE = 60_000;
@@ -28,7 +29,7 @@ interface Timer {
   readonly delay: number;
 }
 
-function setUp(t: Test, folder: string = t.testdir({})) {
+function setUp(t: Test, folder: string = testdir(t, {})) {
   const state = { now: SIGSTORE_TIME, answer: ONE as string | Error | Promise<never>, fetches: 0 };
   const source: TrustSource = {
     name: 'https://tuf.test',
@@ -257,7 +258,7 @@ t.test('a damaged file, and what another source left, are not used', async (t) =
 });
 
 t.test('a disk that takes nothing leaves the root fresh in memory', async (t) => {
-  const folder = join(t.testdir({ file: 'not a folder' }), 'file');
+  const folder = join(testdir(t, { file: 'not a folder' }), 'file');
   const { create, warnings } = setUp(t, folder);
   const keeper = create();
   await keeper.start();

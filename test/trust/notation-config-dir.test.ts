@@ -5,6 +5,7 @@ import t from 'tap';
 import { statementFor } from '../../src/trust/notation-config-dir.ts';
 import { readNotationPolicy } from '../helpers/notation/folder.ts';
 import { issueAuthority } from '../helpers/sigstore/certificate.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const SPAN = { notBefore: Date.UTC(2026, 0), notAfter: Date.UTC(2027, 0) };
 const [one, two, stamps] = ['one', 'two', 'stamps'].map((commonName) =>
@@ -21,7 +22,7 @@ const STATEMENT = {
 
 /** A folder with two ca stores and one tsa store. */
 function makeFolder(t: Tap, ...statements: readonly object[]): string {
-  const folder = t.testdir({
+  const folder = testdir(t, {
     'trustpolicy.json': JSON.stringify({
       version: '1.0',
       trustPolicies: statements.length === 0 ? [STATEMENT] : statements,
@@ -39,7 +40,7 @@ function makeFolder(t: Tap, ...statements: readonly object[]): string {
   });
   return folder;
 }
-type Tap = Pick<typeof t, 'testdir'>;
+type Tap = Pick<typeof t, 'testdir' | 'teardown'>;
 const storePath = (folder: string, ...parts: readonly string[]): string =>
   join(folder, 'truststore', 'x509', ...parts);
 

@@ -6,13 +6,14 @@ import type { TrustSourceError } from '../../src/trust/trust-source.ts';
 import { createTufSource, requireTufRoot } from '../../src/trust/tuf.ts';
 import { createKey } from '../helpers/sigstore/key.ts';
 import { startTufServer, type TufServer } from '../helpers/tuf-repository.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const never = new AbortController().signal;
 const TARGET = 'trusted_root.json';
 
 async function setUp(t: Test) {
   const server = await startTufServer(t);
-  const folder = t.testdir({});
+  const folder = testdir(t, {});
   server.publish({ [TARGET]: 'one' });
   const source = (changes: { target?: string; timeout?: number; from?: TufServer } = {}) =>
     createTufSource(

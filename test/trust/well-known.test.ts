@@ -4,6 +4,7 @@ import { verify } from 'node:crypto';
 import { json } from '@sigstore/core';
 import { createTufSource, requireTufRoot } from '../../src/trust/tuf.ts';
 import { githubTuf, publicGoodAuthorities, publicGoodTuf } from '../../src/trust/well-known.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 interface TufRoot {
   readonly signatures: readonly { readonly keyid: string; readonly sig: string }[];
@@ -42,7 +43,7 @@ t.test('the keys of GitHub vouch for the root that comes along', async (t) => {
 });
 
 t.test('both can be where a source begins', async (t) => {
-  const folder = t.testdir({});
+  const folder = testdir(t, {});
   for (const repository of [publicGoodTuf(), githubTuf()]) {
     t.equal(createTufSource(repository, { folder }).name, repository.mirror);
   }

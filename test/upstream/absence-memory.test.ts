@@ -13,6 +13,7 @@ import {
   REPOSITORY,
 } from '../helpers/open-upstream.ts';
 import { failing, MANIFEST, scriptUpstream } from '../helpers/scripted-upstream.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const { digest } = MANIFEST;
 const OTHER = digestOf(Buffer.from('other'));
@@ -144,7 +145,7 @@ t.test('only so many absences are kept', async (t) => {
 });
 
 t.test('a password file that was corrected heals at once, tokens included', async (t) => {
-  const path = join(t.testdir({ password: 'old' }), 'password');
+  const path = join(testdir(t, { password: 'old' }), 'password');
   const issuer = createTokenIssuer({ username: 'us', password: 'new' });
   const registry = await openFakeRegistry(t, { auth: { kind: 'bearer', issuer } });
   registry.putManifest(REPOSITORY, { schemaVersion: 2 }, { tag: 'v1' });
@@ -181,7 +182,7 @@ t.test('a token that the registry does not honour is not used again', async (t) 
 });
 
 t.test('credentials are told apart without being told', async (t) => {
-  const folder = t.testdir({ password: 'one' });
+  const folder = testdir(t, { password: 'one' });
   const path = join(folder, 'password');
   const identity = identityOf(
     openCredentials({ kind: 'basic', username: 'us', password: passwordFile(path) }, []),

@@ -12,6 +12,7 @@ import {
   openUpstream,
   REPOSITORY,
 } from '../helpers/open-upstream.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 const basic = (username: string, password: string) => ({ kind: 'basic', username, password });
@@ -21,7 +22,7 @@ function find(config: unknown, ...hosts: string[]): unknown {
 }
 
 t.test('a password file is read each time, without one line break at its end', async (t) => {
-  const path = join(t.testdir({ password: 'one\n' }), 'password');
+  const path = join(testdir(t, { password: 'one\n' }), 'password');
   const password = passwordFile(path);
   t.equal(await password(), 'one');
   await writeFile(path, 'two\r\n');
@@ -31,7 +32,7 @@ t.test('a password file is read each time, without one line break at its end', a
 });
 
 t.test('a password file that cannot be used is named without its path', async (t) => {
-  const dir = t.testdir({ big: 'x'.repeat(70_000) });
+  const dir = testdir(t, { big: 'x'.repeat(70_000) });
   for (const [name, why] of [
     ['big', /at most 65536 bytes/],
     ['missing', /ENOENT/],
@@ -111,7 +112,7 @@ t.test('a broken docker config is named without quoting it', (t) => {
 });
 
 t.test('a docker config is read again when it changes', async (t) => {
-  const dir = t.testdir();
+  const dir = testdir(t);
   const path = join(dir, 'config.json');
   const write = async (password: string) => {
     const auths = { 'ghcr.io': { username: 'me', password } };
@@ -134,7 +135,7 @@ t.test('an identity token is exchanged by POST and shown to nobody else', async 
   const registry = await openFakeRegistry(t, { auth: { kind: 'bearer', issuer } });
   registry.putManifest(REPOSITORY, { schemaVersion: 2 }, { tag: 'v1' });
   const config = { auths: { [registry.host]: { identitytoken: 'identity' } } };
-  const path = join(t.testdir({ 'config.json': JSON.stringify(config) }), 'config.json');
+  const path = join(testdir(t, { 'config.json': JSON.stringify(config) }), 'config.json');
   const upstream = openUpstream(t, registry, { credentials: { kind: 'docker-config', path } });
   await upstream.resolve(REPOSITORY, 'v1');
   const [exchange] = issuer.exchanges;
@@ -155,7 +156,7 @@ t.test('an identity token is not carried along a redirect', async (t) => {
   const other = await openFakeRegistry(t);
   registry.fault(/token/, { kind: 'redirect', to: `${other.url}/token`, status: 307 });
   const config = { auths: { [registry.host]: { identitytoken: 'identity' } } };
-  const path = join(t.testdir({ 'config.json': JSON.stringify(config) }), 'config.json');
+  const path = join(testdir(t, { 'config.json': JSON.stringify(config) }), 'config.json');
   const upstream = openUpstream(t, registry, {
     credentials: { kind: 'docker-config', path },
     privateHosts: [other.host],
@@ -167,7 +168,7 @@ t.test('an identity token is not carried along a redirect', async (t) => {
 t.test('credentials that cannot be had are no anonymous request', async (t) => {
   const issuer = createTokenIssuer();
   const registry = await openFakeRegistry(t, { auth: { kind: 'bearer', issuer } });
-  const dir = t.testdir();
+  const dir = testdir(t);
   const upstream = openUpstream(t, registry, {
     credentials: { kind: 'basic', username: 'me', password: passwordFile(join(dir, 'none')) },
   });

@@ -10,6 +10,7 @@ import type { FakeRegistry } from '../helpers/fake-registry.ts';
 import { startProxy, type Proxy } from '../helpers/proxy.ts';
 import { createMemorySource, REPOSITORY as IN_MEMORY } from './memory-source.ts';
 import { needsVectors, readVector, vectorPath, vectorRoot } from './vectors.ts';
+import { testdir } from '../helpers/testdir.ts';
 
 const REPOSITORY = 'signed/app';
 const INDEX = 'sha256:7d4fff1dc8590e8fc657d229cbdb03689a26ae62a8b21b9af0f210288859ac49';
@@ -186,7 +187,7 @@ t.test('an image of 2021, its .sig, the right key and a wrong one', needsVectors
       upstreams: { 'lab.local': registry },
       policies: [{ match: ['**'], require: { key: { trustRoot: 'k' } } }],
       trustRoots: [root],
-      path: t.testdir({ [key]: {} }),
+      path: testdir(t, { [key]: {} }),
     });
     const code = await status(proxy, 'v1');
     await proxy.close();

@@ -12,13 +12,14 @@ import {
   writeNotationFolder,
 } from '../../helpers/notation/folder.ts';
 import { createSigner, rootOf } from '../../helpers/signer.ts';
+import { testdir } from '../../helpers/testdir.ts';
 
 const [one, two] = [issueNotationAuthority('one'), issueNotationAuthority('two')];
 const POLICY = { notation: { trustRoot: 'corp' } };
 const KEY = { key: { trustRoot: 'keys' } };
 
 t.test('a policy stands for the statement of the repository, under the same name', async (t) => {
-  const folder = join(t.testdir({}), 'notation');
+  const folder = join(testdir(t, {}), 'notation');
   const named = {
     ...STATEMENT,
     name: 'b',

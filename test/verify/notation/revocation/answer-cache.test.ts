@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import t from 'tap';
 import { openAnswerCache } from '../../../../src/verify/notation/revocation/answer-cache.ts';
 import { HOUR, NOW } from './made-revocation.ts';
+import { testdir } from '../../../helpers/testdir.ts';
 
 const answer = (text: string, at = NOW) => ({ bytes: Buffer.from(text), at });
 
 t.test('what was kept is found, also by the next process', async (t) => {
-  const folder = join(t.testdir(), 'deep', 'revocation');
+  const folder = join(testdir(t), 'deep', 'revocation');
   const cache = openAnswerCache(folder);
   t.equal(await cache.find('a'), undefined);
   await cache.keep('a', answer('one'));
@@ -22,7 +23,7 @@ t.test('what was kept is found, also by the next process', async (t) => {
 });
 
 t.test('questions are no paths', async (t) => {
-  const folder = t.testdir({ inside: {} });
+  const folder = testdir(t, { inside: {} });
   const cache = openAnswerCache(join(folder, 'inside'));
   await cache.keep('../outside', answer('x'));
   await cache.keep('http://a.example/../../b', answer('y'));
@@ -31,7 +32,7 @@ t.test('questions are no paths', async (t) => {
 });
 
 t.test('the oldest go when there are too many or they are too large', async (t) => {
-  const few = openAnswerCache(t.testdir(), { maxEntries: 2 });
+  const few = openAnswerCache(testdir(t), { maxEntries: 2 });
   await few.keep('a', answer('one', NOW + 2));
   await few.keep('b', answer('two', NOW + 1));
   await few.keep('c', answer('three', NOW + 3));
@@ -39,7 +40,7 @@ t.test('the oldest go when there are too many or they are too large', async (t) 
   t.equal(await few.find('b'), undefined);
   t.ok(await few.find('c'));
 
-  const folder = t.testdir();
+  const folder = testdir(t);
   const small = openAnswerCache(folder, { maxBytes: 10 });
   await small.keep('a', answer('12345', NOW + 1));
   await small.keep('b', answer('12345', NOW + 2));
@@ -51,7 +52,7 @@ t.test('the oldest go when there are too many or they are too large', async (t) 
 });
 
 t.test('what a crash left behind is removed, and other files are let be', async (t) => {
-  const folder = t.testdir({ '.work-0011': 'half', notes: 'mine' });
+  const folder = testdir(t, { '.work-0011': 'half', notes: 'mine' });
   await openAnswerCache(folder, { maxEntries: 1 }).keep('a', answer('one'));
   t.notOk(readdirSync(folder).includes('.work-0011'));
   t.ok(readdirSync(folder).includes('notes'));
@@ -62,7 +63,7 @@ t.test('what a crash left behind is removed, and other files are let be', async 
 });
 
 t.test('a damaged file is whatever it is now: its reader will tell', async (t) => {
-  const folder = t.testdir();
+  const folder = testdir(t);
   const cache = openAnswerCache(folder);
   await cache.keep('a', answer('one'));
   const [name = ''] = readdirSync(folder);
@@ -73,7 +74,7 @@ t.test('a damaged file is whatever it is now: its reader will tell', async (t) =
 });
 
 t.test('trouble with the disk is no trouble', async (t) => {
-  const folder = t.testdir({ file: '' });
+  const folder = testdir(t, { file: '' });
   const cache = openAnswerCache(join(folder, 'file', 'below'));
   await cache.keep('a', answer('one'));
   t.equal(await cache.find('a'), undefined);

@@ -29,6 +29,7 @@ import {
   read,
   responders,
 } from './made-revocation.ts';
+import { testdir } from '../../../helpers/testdir.ts';
 
 const OCSP = 'http://o.example/';
 const LIST = 'http://l.example/ca.crl';
@@ -379,7 +380,7 @@ t.test('nobody is asked when the time is over', async (t) => {
 });
 
 t.test('answers on disk outlive the process and the network', async (t) => {
-  const folder = t.testdir();
+  const folder = testdir(t);
   const online = makeNetwork({ [OCSP]: makeOcsp(leaf), [ROOT_LIST]: makeList(root) });
   const good = await check(
     { fetchBytes: online.fetchBytes, cache: openAnswerCache(folder) },
