@@ -54,7 +54,6 @@ export async function createPlanner(
     if (isRefusal(parts)) return parts;
     const found = new Map<string, PlannedAttachment>();
     const subjects: Digest[] = parts.manifests.map(({ digest }) => digest);
-    for (const { child } of parts.incomplete) subjects.push(child.digest);
     const repository = formatRepository(image.reference.repository);
     for (const subject of subjects) {
       for (const attachment of bySubject.get(`${repository} ${subject}`) ?? []) {
@@ -66,7 +65,8 @@ export async function createPlanner(
         }
         const own = await understand(() => findParts(layout, descriptor));
         found.set(key, { ...attachment, parts: own });
-        subjects.push(descriptor.digest);
+        // What is not whole stays away, so nothing can be attached to it.
+        if (!isRefusal(own)) subjects.push(descriptor.digest);
       }
     }
     return { ...image, parts, attachments: [...found.values()] };
