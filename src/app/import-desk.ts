@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { createAdmission, type Admission } from '../admission/admission.ts';
 import { openExceptions } from '../admission/exceptions.ts';
 import type { AdmissionParts } from '../admission/parts.ts';
+import { onlyBrought } from '../carry/brought-blobs.ts';
 import { importLayout } from '../carry/import-layout.ts';
 import { importPolicy } from '../carry/import-policy.ts';
 import { withKept } from '../carry/kept-upstream.ts';
@@ -170,7 +171,9 @@ export async function openImportDesk(
       blobs: trialBlobs(blobs),
     });
     const target = store && {
-      ...heeding(logger, (heeded) => decider({ records: known, blobs: store }, heeded)),
+      ...heeding(logger, (heeded) =>
+        decider({ records: known, blobs: onlyBrought(store) }, heeded),
+      ),
       fill: store.fill.bind(store),
       local: known.local,
     };
@@ -203,7 +206,7 @@ export async function openImportDesk(
 
   /** A proxy that runs on the cache serves it from now on. */
   async function announce(known: Records): Promise<readonly string[]> {
-    await known.local.attach([]);
+    await known.local.announce();
     return (await awaitNotice(known.local, path)) === 'late'
       ? ['the running proxy has not said yet that it noticed']
       : [];
