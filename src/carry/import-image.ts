@@ -47,6 +47,8 @@ export interface Judged {
 
 /** How often is looked whether all is still there: a proxy makes room meanwhile. */
 const LOOKS = 3;
+/** Characters of an attachment's annotations that are listed with it; an image may have a thousand attachments. */
+const MAX_ANNOTATIONS = 16 * 1024;
 
 /** Would it be admitted, as the thing that the layout says it is? */
 export async function judgeImage(
@@ -197,13 +199,22 @@ async function attachmentsOf(
     const known = await local.findAttachment(repository, descriptor.digest);
     if (known?.origin === 'approval') continue;
     const described = describeReferrer(descriptor, await readManifest(layout, descriptor));
-    const found = tag === undefined ? {} : { [FOUND_UNDER_TAG]: tag };
     kept.set(key, {
       ...{ repository, subject, origin: 'import' as const, at: clock() },
-      descriptor: { ...described, annotations: { ...described.annotations, ...found } },
+      descriptor: { ...described, annotations: annotationsOf(described, tag) },
     });
   }
   return [...kept.values()];
+}
+
+/** Where it was found is for this side alone to say; annotations that would fill a list are left to its manifest. */
+function annotationsOf({ annotations = {} }: Descriptor, tag: string | undefined) {
+  const own = Object.entries(annotations).filter(([name]) => name !== FOUND_UNDER_TAG);
+  const isLong = own.flat().join('').length > MAX_ANNOTATIONS;
+  return {
+    ...(isLong ? {} : Object.fromEntries(own)),
+    ...(tag === undefined ? {} : { [FOUND_UNDER_TAG]: tag }),
+  };
 }
 
 function isStorageError(error: unknown): error is Error {
