@@ -50,19 +50,35 @@ export async function extractFiles(
   { record }: Bundle,
   folder: string,
 ): Promise<readonly string[]> {
-  await mkdir(folder, { recursive: true });
-  if ((await readdir(folder)).length > 0) {
-    throw new LayoutError('unreadable', `expected ${folder} to be empty, or not there yet`);
-  }
+  await onDisk(folder, async () => {
+    await mkdir(folder, { recursive: true });
+    if ((await readdir(folder)).length > 0) {
+      throw new LayoutError('unreadable', `expected ${folder} to be empty, or not there yet`);
+    }
+  });
   const written: string[] = [];
   for (const file of record.files) {
     const path = join(folder, file.path);
-    await mkdir(dirname(path), { recursive: true });
-    await using handle = await open(path, 'wx', 0o644);
-    await handle.writeFile(await readFile(layout, file));
+    const bytes = await readFile(layout, file);
+    await onDisk(path, async () => {
+      await mkdir(dirname(path), { recursive: true });
+      await using handle = await open(path, 'wx', 0o644);
+      await handle.writeFile(bytes);
+    });
     written.push(path);
   }
   return written;
+}
+
+/** @throws {LayoutError} `unreadable` for what the system has against it. */
+async function onDisk(path: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof LayoutError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new LayoutError('unreadable', `cannot write ${path}: ${reason}`, error);
+  }
 }
 
 /**

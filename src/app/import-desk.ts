@@ -197,6 +197,8 @@ export async function openImportDesk(
           },
         },
       );
+      const { strays } = report;
+      if (strays > 0) notes.push(`attachments of nothing that is whole in it, left out: ${strays}`);
       return { ...report, notes };
     } finally {
       await own.close();
