@@ -463,3 +463,24 @@ t.test(
     t.match(second.out, /note: attachments of nothing that is whole in it, left out: 1/);
   },
 );
+
+t.test('a cache folder that cannot be one is told, and is no refusal', async (t) => {
+  const lab = openImportLab(t);
+  lab.signed('one', { tag: 'v1' });
+  const bundle = lab.export(['v1']);
+  const file = join(lab.path, '..', 'file');
+  writeFileSync(file, bundle);
+  const config = { ...lab.config, cache: { ...lab.config.cache, path: join(file, 'cache') } };
+  for (const args of [[], ['--dry-run']]) {
+    const { code, err } = await lab.import(bundle, args, { config });
+    t.equal(code, 3, err);
+    t.match(err, /ENOTDIR/);
+  }
+  const piped = await importFile('-', ['--show'], config, {
+    input: (async function* () {
+      yield await Promise.resolve(bundle);
+    })(),
+  });
+  t.equal(piped.code, 2);
+  t.match(piped.err, /cannot keep what comes through the pipe in .*: put it in a file elsewhere/);
+});

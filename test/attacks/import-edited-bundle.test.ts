@@ -416,3 +416,30 @@ t.test(
     t.equal((await get(`blobs/${plain.layers[0] ?? ''}`)).status, 200);
   },
 );
+
+t.test('the record is listed once, under no name, and its files are there', async (t) => {
+  const setting = setUp(t);
+  const entries = entriesOf(setting.made);
+  const index = JSON.parse(entries.get('index.json')?.toString() ?? '') as {
+    manifests: { artifactType?: string }[];
+  };
+  const { artifactType, ...record } = index.manifests.at(-1) ?? {};
+  const annotations = named('lab.local/team/app:v9');
+  const withIndex = (manifests: readonly object[]): Map<string, Buffer> =>
+    new Map(entries).set('index.json', json({ ...index, manifests }));
+  const twice = withIndex([...index.manifests, { ...record, annotations }]);
+  await refused(
+    t,
+    setting,
+    twice,
+    /index\.json was changed: the entry .*v9.* is not in the record/,
+  );
+  const called = withIndex([
+    ...index.manifests.slice(0, -1),
+    { ...record, artifactType, annotations },
+  ]);
+  await refused(t, setting, called, /is the record or a seal, and is called .*v9/);
+  const [file] = setting.made.record.files;
+  setting.made.blobs.delete(file?.['digest'] as Digest);
+  await refused(t, setting, entriesOf(setting.made), /expected the file "trust\/.* got none/);
+});
