@@ -32,7 +32,12 @@ import { StoreError } from '../store/store-error.ts';
 import { openSqliteRecords } from '../store/sqlite-records.ts';
 import type { TrustRoot } from '../trust/trust-root.ts';
 import { openAnswerFiles } from '../verify/notation/revocation/answer-cache.ts';
-import { describeFiles, extractFiles, keepRevocationLists } from './carried-files.ts';
+import {
+  authoritiesOf,
+  describeFiles,
+  extractFiles,
+  keepRevocationLists,
+} from './carried-files.ts';
 import { findObstacle } from './import-room.ts';
 import { readKnownTrustRoots } from './known-trust-roots.ts';
 import { awaitNotice } from './notice.ts';
@@ -150,7 +155,8 @@ export async function openImportDesk(
     const notes = [...contents.notes];
     if (bundle !== undefined && store !== undefined) {
       const answers = openAnswerFiles(join(path, 'revocation'));
-      notes.push(...(await keepRevocationLists(layout, bundle, answers, clock())));
+      const issuers = authoritiesOf(trustRoots.values());
+      notes.push(...(await keepRevocationLists(layout, bundle, answers, clock(), issuers)));
     }
     const revocation = openRevocation(config);
     const own = await openSqliteRecords({ file: ':memory:' });
