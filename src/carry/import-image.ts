@@ -100,6 +100,10 @@ export async function importImage(
   try {
     return await write(place, target, image);
   } catch (error) {
+    if (isOtherContent(error)) {
+      const why = `the bundle was changed while it was read: ${error.message}`;
+      return { outcome: 'refused', why };
+    }
     // A disk that fails says nothing of the image: it is imported when there is room.
     if (!isStorageError(error)) throw error;
     return { outcome: 'undetermined', why: error.message };
@@ -215,6 +219,12 @@ function annotationsOf({ annotations = {} }: Descriptor, tag: string | undefined
     ...(isLong ? {} : Object.fromEntries(own)),
     ...(tag === undefined ? {} : { [FOUND_UNDER_TAG]: tag }),
   };
+}
+
+/** All of it was hashed before, so somebody wrote to it since. */
+function isOtherContent(error: unknown): error is Error {
+  if (!(error instanceof Error && error.name === 'FillError' && 'code' in error)) return false;
+  return error.code === 'digest-mismatch' || error.code === 'size-mismatch';
 }
 
 function isStorageError(error: unknown): error is Error {
