@@ -12,6 +12,7 @@ import { readPolicyKeys } from './app/policy-keys.ts';
 import { openImportDesk } from './app/import-desk.ts';
 import { openPinsDesk } from './app/pins-desk.ts';
 import { inspectRules, readKeep } from './app/rules.ts';
+import { adoptBeforeTidying } from './app/tidying.ts';
 import { approvals, isApprovalCommand } from './cli/approvals.ts';
 import { carryContext } from './cli/carry-context.ts';
 import { cacheGc, cacheScrub, cacheStats, SCRUB_RATE } from './cli/cache.ts';
@@ -181,7 +182,8 @@ async function runCache(
       const policyKeys = await readPolicyKeys(config, pino({ level: 'silent' }));
       const before = Date.now() - FORGET_AFTER;
       const options = { path: cache.path, policyKeys, before, isKept: readKeep(config), dryRun };
-      return cacheGc(options, io);
+      const adopt = () => adoptBeforeTidying(config, pino({ level: 'silent' }));
+      return cacheGc(options, io, adopt);
     }
     default:
       throw new UsageError(`expected "cache stats", "cache scrub" or "cache gc"`);

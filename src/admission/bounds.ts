@@ -30,8 +30,8 @@ export const MAX_ATTACHMENT_CONTENT = 32 * 1024 * 1024;
 export const KEPT_CONTENT = 16 * 1024 * 1024;
 /** Inspections of attached content that are remembered. */
 export const INSPECTION_MEMORY = 100_000;
-/** Manifests that this side itself attached to one image and that are looked at. */
-export const MAX_LOCAL_ATTACHMENTS = 64;
+/** Manifests that this side itself attached to one image and that are listed: as many as one image is imported with. */
+export const MAX_LOCAL_ATTACHMENTS = 1024;
 /** How many attachments of attachments are followed: image, attestation, signature of the attestation. */
 export const MAX_ATTACHMENT_DEPTH = 3;
 /** Children of indexes that are admitted at once when a blob of one of them may be asked for. */

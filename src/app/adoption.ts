@@ -4,11 +4,12 @@ import type { Digest } from '../oci/digest.ts';
 import { parseManifest, type Manifest } from '../oci/manifest.ts';
 import { formatReference, type Repository } from '../oci/reference.ts';
 import type { BlobStore, Images } from '../store/blob-store.ts';
+import type { BoundedBlobStore } from '../store/bounded-blob-store.ts';
 import type { ImportedImage } from '../store/local-records.ts';
 import type { Records } from '../store/records.ts';
 
 export interface AdoptionParts {
-  readonly blobs: BlobStore & Images;
+  readonly blobs: BlobStore & Images & Pick<BoundedBlobStore, 'flush'>;
   readonly records: Records;
   readonly logger: Pick<Logger, 'info' | 'warn'>;
 }
@@ -26,7 +27,11 @@ export async function adoptImported({ blobs, records, logger }: AdoptionParts): 
     for (;;) {
       const images = await records.local.listUnadopted(BATCH);
       if (images.length === 0) break;
-      for (const image of images) await adopt(image, blobs, records);
+      for (const image of images) {
+        await adopt(image, blobs, records);
+        // What waits in memory is gone with the process, and nobody would look again.
+        if (!(await blobs.flush())) throw new Error('the books could not be written');
+      }
       await records.local.adopted(images);
       adopted += images.length;
     }

@@ -7,11 +7,13 @@ import { MAX_FILE } from '../layout/bounds.ts';
 import type { RecordedFile } from '../layout/export-record.ts';
 import { LayoutError } from '../layout/layout-error.ts';
 import type { Layout } from '../layout/layout.ts';
+import type { Certificate } from '../trust/certificate.ts';
 import { parseCertificates } from '../trust/pem.ts';
 import { parsePublicKeys } from '../trust/public-key.ts';
 import type { SigstoreAuthorities, TrustRoot } from '../trust/trust-root.ts';
 import { parseTrustedRoot } from '../trust/trusted-root.ts';
 import { isAnswerName, type AnswerFiles } from '../verify/notation/revocation/answer-cache.ts';
+import { isListBy } from '../verify/notation/revocation/list-judgement.ts';
 import {
   parseRevocationList,
   type RevocationList,
@@ -50,24 +52,42 @@ export async function extractFiles(
   { record }: Bundle,
   folder: string,
 ): Promise<readonly string[]> {
-  await mkdir(folder, { recursive: true });
-  if ((await readdir(folder)).length > 0) {
-    throw new LayoutError('unreadable', `expected ${folder} to be empty, or not there yet`);
-  }
+  await onDisk(folder, async () => {
+    await mkdir(folder, { recursive: true });
+    if ((await readdir(folder)).length > 0) {
+      throw new LayoutError('unreadable', `expected ${folder} to be empty, or not there yet`);
+    }
+  });
   const written: string[] = [];
   for (const file of record.files) {
     const path = join(folder, file.path);
-    await mkdir(dirname(path), { recursive: true });
-    await using handle = await open(path, 'wx', 0o644);
-    await handle.writeFile(await readFile(layout, file));
+    const bytes = await readFile(layout, file);
+    await onDisk(path, async () => {
+      await mkdir(dirname(path), { recursive: true });
+      await using handle = await open(path, 'wx', 0o644);
+      await handle.writeFile(bytes);
+    });
     written.push(path);
   }
   return written;
 }
 
+/** @throws {LayoutError} `unreadable` for what the system has against it. */
+async function onDisk(path: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof LayoutError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new LayoutError('unreadable', `cannot write ${path}: ${reason}`, error);
+  }
+}
+
 /**
  * Puts revocation lists where the check keeps its own answers. Nothing is believed by that: whoever finds one there verifies
- * it, and a newer one stays.
+ * it. A newer one stays, and one that an authority of this side signed is never replaced by one that none of them did: nor
+ * does whatever lies in its place keep it away.
+ * @param issuers authorities of this side.
  * @returns what people should know.
  */
 export async function keepRevocationLists(
@@ -75,7 +95,10 @@ export async function keepRevocationLists(
   { record }: Bundle,
   answers: AnswerFiles,
   now: number,
+  issuers: readonly Certificate[] = [],
 ): Promise<readonly string[]> {
+  const isProven = (list: RevocationList): boolean =>
+    issuers.some((issuer) => isListBy(list, issuer));
   let kept = 0;
   let newer = 0;
   const lists = record.files.filter(
@@ -88,11 +111,14 @@ export async function keepRevocationLists(
     if (list === undefined || list.thisUpdate > now) continue;
     const present = await answers.find(name);
     const known = present && parse(present.bytes);
-    // Nobody's list takes the place of another's: where it is not what is asked for, nothing could be told.
-    if (known !== undefined && !known.rawIssuer.equals(list.rawIssuer)) continue;
-    if (known !== undefined && known.thisUpdate >= list.thisUpdate) {
-      newer++;
-      continue;
+    if (known !== undefined && (isProven(known) || !isProven(list))) {
+      // Nobody's list takes the place of another's: where it is not what is asked for, nothing could be told.
+      if (!known.rawIssuer.equals(list.rawIssuer)) continue;
+      if (known.thisUpdate >= list.thisUpdate) {
+        newer++;
+        continue;
+      }
+      if (isProven(known) && !isProven(list)) continue;
     }
     // As old as it says: where somebody can be asked, that is soon.
     await answers.keep(name, { bytes, at: list.thisUpdate });
@@ -121,6 +147,14 @@ function parse(bytes: Buffer): RevocationList | undefined {
 
 function readFile(layout: Layout, { digest }: RecordedFile): Promise<Buffer> {
   return layout.read(digest, MAX_FILE);
+}
+
+/** Who signs certificates for those whom this side trusts. */
+export function authoritiesOf(roots: Iterable<TrustRoot>): readonly Certificate[] {
+  return [...roots].flatMap((root) => {
+    if (root.kind === 'notation') return [...root.ca, ...root.signingAuthority, ...root.tsa];
+    return root.kind === 'notation-policy' ? authoritiesOf(root.roots.values()) : [];
+  });
 }
 
 function fingerprintsOf(root: TrustRoot): readonly string[] {

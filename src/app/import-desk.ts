@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { createAdmission, type Admission } from '../admission/admission.ts';
 import { openExceptions } from '../admission/exceptions.ts';
 import type { AdmissionParts } from '../admission/parts.ts';
+import { onlyBrought } from '../carry/brought-blobs.ts';
 import { importLayout } from '../carry/import-layout.ts';
 import { importPolicy } from '../carry/import-policy.ts';
 import { withKept } from '../carry/kept-upstream.ts';
@@ -31,7 +32,12 @@ import { StoreError } from '../store/store-error.ts';
 import { openSqliteRecords } from '../store/sqlite-records.ts';
 import type { TrustRoot } from '../trust/trust-root.ts';
 import { openAnswerFiles } from '../verify/notation/revocation/answer-cache.ts';
-import { describeFiles, extractFiles, keepRevocationLists } from './carried-files.ts';
+import {
+  authoritiesOf,
+  describeFiles,
+  extractFiles,
+  keepRevocationLists,
+} from './carried-files.ts';
 import { findObstacle } from './import-room.ts';
 import { readKnownTrustRoots } from './known-trust-roots.ts';
 import { awaitNotice } from './notice.ts';
@@ -149,7 +155,8 @@ export async function openImportDesk(
     const notes = [...contents.notes];
     if (bundle !== undefined && store !== undefined) {
       const answers = openAnswerFiles(join(path, 'revocation'));
-      notes.push(...(await keepRevocationLists(layout, bundle, answers, clock())));
+      const issuers = authoritiesOf(trustRoots.values());
+      notes.push(...(await keepRevocationLists(layout, bundle, answers, clock(), issuers)));
     }
     const revocation = openRevocation(config);
     const own = await openSqliteRecords({ file: ':memory:' });
@@ -170,7 +177,9 @@ export async function openImportDesk(
       blobs: trialBlobs(blobs),
     });
     const target = store && {
-      ...heeding(logger, (heeded) => decider({ records: known, blobs: store }, heeded)),
+      ...heeding(logger, (heeded) =>
+        decider({ records: known, blobs: onlyBrought(store) }, heeded),
+      ),
       fill: store.fill.bind(store),
       local: known.local,
     };
@@ -194,6 +203,8 @@ export async function openImportDesk(
           },
         },
       );
+      const { strays } = report;
+      if (strays > 0) notes.push(`attachments of nothing that is whole in it, left out: ${strays}`);
       return { ...report, notes };
     } finally {
       await own.close();
@@ -203,7 +214,7 @@ export async function openImportDesk(
 
   /** A proxy that runs on the cache serves it from now on. */
   async function announce(known: Records): Promise<readonly string[]> {
-    await known.local.attach([]);
+    await known.local.announce();
     return (await awaitNotice(known.local, path)) === 'late'
       ? ['the running proxy has not said yet that it noticed']
       : [];

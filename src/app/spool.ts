@@ -21,12 +21,14 @@ export async function spool(
   folder: string,
   freeBytes: (folder: string) => Promise<number> = freeBytesOf,
 ): Promise<Spooled> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await removeOld(folder);
+  await onDisk(folder, async () => {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await removeOld(folder);
+  });
   const path = join(folder, `${process.pid}-${randomBytes(8).toString('hex')}`);
   const remove = (): Promise<void> => rm(path, { force: true });
   try {
-    await using file = await open(path, 'wx', 0o600);
+    await using file = await onDisk(path, () => open(path, 'wx', 0o600));
     let unchecked = LOOK;
     for await (const chunk of input) {
       unchecked += chunk.length;
@@ -39,12 +41,23 @@ export async function spool(
           );
         }
       }
-      await file.writeFile(chunk);
+      await onDisk(path, () => file.writeFile(chunk));
     }
     return { path, remove };
   } catch (error) {
     await remove();
     throw error;
+  }
+}
+
+/** @throws {LayoutError} `unreadable` for what the system has against it. */
+async function onDisk<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const message = `cannot keep what comes through the pipe in ${path}: ${reason}: put it in a file elsewhere`;
+    throw new LayoutError('unreadable', message, error);
   }
 }
 

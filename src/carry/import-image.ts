@@ -47,6 +47,8 @@ export interface Judged {
 
 /** How often is looked whether all is still there: a proxy makes room meanwhile. */
 const LOOKS = 3;
+/** Characters of an attachment's annotations that are listed with it; an image may have a thousand attachments. */
+const MAX_ANNOTATIONS = 16 * 1024;
 
 /** Would it be admitted, as the thing that the layout says it is? */
 export async function judgeImage(
@@ -98,6 +100,10 @@ export async function importImage(
   try {
     return await write(place, target, image);
   } catch (error) {
+    if (isOtherContent(error)) {
+      const why = `the bundle was changed while it was read: ${error.message}`;
+      return { outcome: 'refused', why };
+    }
     // A disk that fails says nothing of the image: it is imported when there is room.
     if (!isStorageError(error)) throw error;
     return { outcome: 'undetermined', why: error.message };
@@ -197,13 +203,28 @@ async function attachmentsOf(
     const known = await local.findAttachment(repository, descriptor.digest);
     if (known?.origin === 'approval') continue;
     const described = describeReferrer(descriptor, await readManifest(layout, descriptor));
-    const found = tag === undefined ? {} : { [FOUND_UNDER_TAG]: tag };
     kept.set(key, {
       ...{ repository, subject, origin: 'import' as const, at: clock() },
-      descriptor: { ...described, annotations: { ...described.annotations, ...found } },
+      descriptor: { ...described, annotations: annotationsOf(described, tag) },
     });
   }
   return [...kept.values()];
+}
+
+/** Where it was found is for this side alone to say; annotations that would fill a list are left to its manifest. */
+function annotationsOf({ annotations = {} }: Descriptor, tag: string | undefined) {
+  const own = Object.entries(annotations).filter(([name]) => name !== FOUND_UNDER_TAG);
+  const isLong = own.flat().join('').length > MAX_ANNOTATIONS;
+  return {
+    ...(isLong ? {} : Object.fromEntries(own)),
+    ...(tag === undefined ? {} : { [FOUND_UNDER_TAG]: tag }),
+  };
+}
+
+/** All of it was hashed before, so somebody wrote to it since. */
+function isOtherContent(error: unknown): error is Error {
+  if (!(error instanceof Error && error.name === 'FillError' && 'code' in error)) return false;
+  return error.code === 'digest-mismatch' || error.code === 'size-mismatch';
 }
 
 function isStorageError(error: unknown): error is Error {

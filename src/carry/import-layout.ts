@@ -30,6 +30,8 @@ export interface ImportReport {
   readonly attachments: readonly ImportLine[];
   /** Why nothing was written, although images were admitted; absent where that is not so. */
   readonly noRoom?: string;
+  /** Attachments of nothing that is imported: of other images, and of platforms that were left out. */
+  readonly strays: number;
 }
 
 /** What is to be written, if there is room. */
@@ -63,12 +65,12 @@ export async function importLayout(
   const images: ImportLine[] = [];
   const attachments: ImportLine[] = [];
   const jobs: Job[] = [];
-  const plan = await createPlanner(place.layout, contents);
+  const planner = await createPlanner(place.layout, contents);
   const counted = new Set<Digest>();
   for (const contained of contents.images) {
     const { reference, descriptor } = contained;
     const line = { reference: formatReference(reference), digest: descriptor.digest };
-    const planned = await plan(contained);
+    const planned = await planner.plan(contained);
     if (isRefusal(planned)) {
       images.push({ ...line, outcome: 'refused', why: planned.refused, bytes: 0, newBytes: 0 });
       continue;
@@ -95,7 +97,8 @@ export async function importLayout(
       images.push({ ...line, ...whyOf(judged, done) });
     }
   }
-  return { images, attachments, ...(noRoom === undefined ? {} : { noRoom }) };
+  const report = { images, attachments, strays: planner.strays() };
+  return { ...report, ...(noRoom === undefined ? {} : { noRoom }) };
 }
 
 /** What was said on trial is worth saying still. */

@@ -34,11 +34,15 @@ export function isRefusal(value: object): value is Refusal {
 /** Attachments of one image. */
 const MAX_ATTACHMENTS = 1024;
 
+export interface Planner {
+  plan(image: ContainedImage): Promise<PlannedImage | Refusal>;
+  /** How many attachments belong to none of the images that were planned. */
+  strays(): number;
+}
+
 /** Finds what is attached to what in time that grows with the layout alone. */
-export async function createPlanner(
-  layout: Layout,
-  { attachments }: Contents,
-): Promise<(image: ContainedImage) => Promise<PlannedImage | Refusal>> {
+export async function createPlanner(layout: Layout, { attachments }: Contents): Promise<Planner> {
+  const planned = new Set<ContainedAttachment>();
   const bySubject = new Map<string, ContainedAttachment[]>();
   const add = (one: ContainedAttachment): void => {
     const key = `${formatRepository(one.repository)} ${one.subject}`;
@@ -49,7 +53,7 @@ export async function createPlanner(
     for (const listed of await listedBy(layout, attachment)) add(listed);
   }
 
-  return async (image) => {
+  async function plan(image: ContainedImage): Promise<PlannedImage | Refusal> {
     const parts = await understand(() => findParts(layout, image.descriptor));
     if (isRefusal(parts)) return parts;
     const found = new Map<string, PlannedAttachment>();
@@ -58,6 +62,7 @@ export async function createPlanner(
     const repository = formatRepository(image.reference.repository);
     for (const subject of subjects) {
       for (const attachment of bySubject.get(`${repository} ${subject}`) ?? []) {
+        planned.add(attachment);
         const { descriptor, tag = '' } = attachment;
         const key = `${subject} ${descriptor.digest} ${tag}`;
         if (found.has(key)) continue;
@@ -66,11 +71,14 @@ export async function createPlanner(
         }
         const own = await understand(() => findParts(layout, descriptor));
         found.set(key, { ...attachment, parts: own });
-        subjects.push(descriptor.digest);
+        // What is not whole stays away, so nothing can be attached to it.
+        if (!isRefusal(own)) subjects.push(descriptor.digest);
       }
     }
     return { ...image, parts, attachments: [...found.values()] };
-  };
+  }
+
+  return { plan, strays: () => attachments.filter((one) => !planned.has(one)).length };
 }
 
 /** What a list of referrers under a tag names: the registry that it is from has no other way to say so. */

@@ -68,8 +68,13 @@ export async function cacheScrub(
 }
 
 /** @returns 1 while a proxy has the cache. */
-export async function cacheGc(options: GcOptions, io: CommandIo): Promise<ExitCode> {
+export async function cacheGc(
+  options: GcOptions,
+  io: CommandIo,
+  prepare: () => Promise<void> = () => Promise.resolve(),
+): Promise<ExitCode> {
   try {
+    await prepare();
     const report = await collectGarbage(options);
     const verb = options.dryRun ? 'would remove' : 'removed';
     io.out(`${verb} ${amountText(report.unneeded)} that no decision names`);

@@ -4,6 +4,7 @@ import { plainText } from '../admission/plain-text.ts';
 import { parseReference } from '../oci/reference.ts';
 import { LayoutError } from '../layout/layout-error.ts';
 import type { Naming } from '../layout/listed-contents.ts';
+import { FillError } from '../store/blob-store.ts';
 import { StoreError } from '../store/store-error.ts';
 import type { ImportDesk, OnProgress } from './import-desk.ts';
 import { createImportProgress, type ImportTerminal } from './import-progress.ts';
@@ -110,7 +111,8 @@ function parseNaming(text: string, desk: ImportDesk): Naming {
 /** The exit code of what can be expected to go wrong; undefined for anything else. */
 function exitOf(error: unknown): ExitCode | undefined {
   if (error instanceof SyntaxError) return EXIT.usage;
-  if (error instanceof StoreError) return error.code === 'in-use' ? EXIT.denied : undefined;
+  if (error instanceof StoreError) return error.code === 'in-use' ? EXIT.denied : EXIT.undetermined;
+  if (error instanceof FillError) return EXIT.undetermined;
   if (!(error instanceof LayoutError)) return undefined;
   switch (error.code) {
     case 'unreadable':

@@ -4,7 +4,7 @@ import { digestAlgorithm, finishDigest, startDigest, type Digest } from '../oci/
 import { formatReference, formatRepository } from '../oci/reference.ts';
 import { contentsOf, type Bundle } from './bundle.ts';
 import { subjectOfTag, type ContainedAttachment, type Contents } from './contents.ts';
-import { CONTAINERD_NAME, REF_NAME, REPOSITORY, TITLE } from './export-record.ts';
+import { CONTAINERD_NAME, RECORD_TYPE, REF_NAME, REPOSITORY, TITLE } from './export-record.ts';
 import { findParts, readManifest } from './image-parts.ts';
 import { LayoutError, shown } from './layout-error.ts';
 import { blobEntry, type Layout } from './layout.ts';
@@ -42,7 +42,7 @@ export async function checkRecord(layout: Layout, bundle: Bundle): Promise<Conte
     throw new LayoutError('edited', `the entry ${shown(other)} was added: the record has no such`);
   }
   await checkBlobs(layout, bundle);
-  checkFiles(bundle);
+  checkFiles(layout, bundle);
   checkIndex(layout, bundle, contents);
   await checkGraph(layout, contents);
   return contents;
@@ -83,7 +83,15 @@ async function digestsOfRecord(layout: Layout, bundle: Bundle): Promise<Readonly
 }
 
 /** Further layers of the record's manifest, under the names that the record has. */
-function checkFiles({ record, manifest }: Bundle): void {
+function checkFiles(layout: Layout, { record, manifest }: Bundle): void {
+  for (const { path, digest, size } of record.files) {
+    const actual = layout.blobs.get(digest);
+    if (actual === size) continue;
+    throw new LayoutError(
+      actual === undefined ? 'missing' : 'edited',
+      `expected the file ${shown(path)} as ${blobEntry(digest)} of ${size} bytes, got ${actual ?? 'none'}`,
+    );
+  }
   const carried = manifest.layers.slice(1);
   const names = carried.map(({ annotations, digest }) => `${annotations?.[TITLE] ?? ''} ${digest}`);
   const expected = record.files.map(({ path, digest }) => `${path} ${digest}`);
@@ -97,8 +105,16 @@ function checkFiles({ record, manifest }: Bundle): void {
 
 /** Under which names the index has what: nothing else of it is ever looked at. */
 function checkIndex(layout: Layout, bundle: Bundle, contents: Contents): void {
-  const record = layout.index.filter(({ digest }) => digest === bundle.digest);
+  const record = layout.index.filter(({ artifactType }) => artifactType === RECORD_TYPE);
   const own = new Set([...record, ...bundle.seals]);
+  for (const { digest, annotations = {} } of own) {
+    const name = annotations[REF_NAME] ?? annotations[CONTAINERD_NAME] ?? annotations[REPOSITORY];
+    if (name === undefined) continue;
+    throw new LayoutError(
+      'edited',
+      `index.json was changed: ${digest} is the record or a seal, and is called ${shown(name)}`,
+    );
+  }
   const expected = [
     ...contents.images.map(({ reference, descriptor }) =>
       entryText(descriptor, formatReference(reference)),

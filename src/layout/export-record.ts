@@ -104,8 +104,21 @@ export function parseExportRecord(bytes: Buffer): ExportRecord {
     images: list(json, 'images', MAX_LISTED, parseImage),
     attachments: list(json, 'attachments', MAX_LISTED, parseAttachment),
     blobs: list(json, 'blobs', MAX_CONTAINERS, parseBlob),
-    files: list(json, 'files', MAX_FILES, parseFile),
+    files: distinct(list(json, 'files', MAX_FILES, parseFile)),
   };
+}
+
+/** Files that can lie in one folder. @throws {SyntaxError} */
+function distinct(files: readonly RecordedFile[]): readonly RecordedFile[] {
+  const paths = new Set(files.map(({ path }) => path));
+  if (paths.size < files.length) throw new SyntaxError('two files have one name');
+  for (const { path } of files) {
+    for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) {
+      if (!paths.has(path.slice(0, end))) continue;
+      throw new SyntaxError(`expected ${shown(path)} to lie in a folder, got a file there`);
+    }
+  }
+  return files;
 }
 
 function parseImage(json: JsonObject): RecordedImage {

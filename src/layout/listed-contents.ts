@@ -63,6 +63,10 @@ export async function findContents(layout: Layout, naming?: Naming): Promise<Con
     notes,
   );
   const attached = entries.filter(isAttached);
+  if (images.length === 0) {
+    const why = notes[1] ?? 'its index lists none; what is attached to one comes with it';
+    throw new LayoutError('unnamed', `expected an image with a name, got none: ${why}`);
+  }
   return { images, attachments: await own(layout, images, attached), notes };
 }
 

@@ -32,6 +32,8 @@ export interface BoundedBlobStoreOptions {
 export interface BoundedBlobStore extends BlobStore, Images {
   /** When no blob is being removed to make room. */
   settled(): Promise<void>;
+  /** Writes into the books what it was told until now; says whether it could be written. */
+  flush(): Promise<boolean>;
 }
 
 /**
@@ -171,6 +173,10 @@ class BoundedStore implements BoundedBlobStore {
 
   pulled(manifest: PulledManifest): void {
     this.#books.pulled(manifest);
+  }
+
+  flush(): Promise<boolean> {
+    return this.#books.flush();
   }
 
   async settled(): Promise<void> {

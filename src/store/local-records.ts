@@ -72,7 +72,10 @@ export interface LocalRecords {
   findAttachment(repository: Repository, digest: Digest): Promise<LocalAttachment | undefined>;
   /** Bytes that came with an approval, proven again; undefined where they are damaged. */
   findContent(digest: Digest): Promise<Buffer | undefined>;
-  /** What came with an import: the manifests are attached from now on; their bytes are in the blob store. */
+  /**
+   * What came with an import: the manifests are attached from now on; their bytes are in the blob store. It is not announced:
+   * more signatures take nothing back, and whoever decides meanwhile need not begin anew for each of them.
+   */
   attach(attachments: readonly LocalAttachment[]): Promise<void>;
   /**
    * The approval takes the place of an earlier one by the same key, and takes back its revocation. Where it says less, since
@@ -94,8 +97,10 @@ export interface LocalRecords {
   /** Images that no proxy has taken into the books of its store. */
   listUnadopted(limit: number): Promise<readonly ImportedImage[]>;
   adopted(images: readonly ImportedImage[]): Promise<void>;
+  /** Everything that was attached is to be noticed. */
+  announce(): Promise<void>;
   /**
-   * How often something was attached, approved or revoked: whoever decides meanwhile decides anew, and whoever wrote waits
+   * How often something was announced, approved or revoked: whoever decides meanwhile decides anew, and whoever wrote waits
    * until a running proxy has noticed that number.
    */
   announced(): Promise<number>;

@@ -70,7 +70,6 @@ export class SqliteLocal implements LocalRecords {
   attach(attachments: readonly LocalAttachment[]): Promise<void> {
     return this.#inTransaction(() => {
       for (const attachment of attachments) this.#attach(attachment);
-      this.#run(ANNOUNCE);
     });
   }
 
@@ -159,6 +158,12 @@ export class SqliteLocal implements LocalRecords {
           ...[repository.registry, repository.path, tag, digest, at],
         );
       }
+    });
+  }
+
+  announce(): Promise<void> {
+    return this.#attempt(() => {
+      this.#run(ANNOUNCE);
     });
   }
 

@@ -1,4 +1,5 @@
 /** Where signatures live: `.sig` and `.att` tags, referrers by API or by fallback index, and here. Opens them one by one. */
+import { FOUND_UNDER_TAG } from '../oci/annotation.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
 import { parseManifest, type Manifest } from '../oci/manifest.ts';
@@ -60,15 +61,25 @@ export function discover(
     return bounded(`tag ${tag}`, () => inTag(tag, look()));
   });
   return merged([
-    bounded('what is attached here', () => attachedHere(subject, look())),
+    // Each in its share, as where it was imported from.
+    bounded('what is attached here', () => attachedHere(subject, look(), false)),
+    bounded('what was under tags and is attached here', () => attachedHere(subject, look(), true)),
     ...tagged,
     bounded('referrers', () => inReferrers(subject, look())),
   ]);
 }
 
-/** Approvals and imports: a place of its own, which needs nobody and which nobody else can fill. */
-async function* attachedHere(subject: Subject, look: Look): AsyncGenerator<Discovered> {
-  for (const descriptor of (await look.source.findLocal?.(subject.digest)) ?? []) {
+/** Approvals, which come first, and imports: places of their own, which need nobody. */
+async function* attachedHere(
+  subject: Subject,
+  look: Look,
+  underTag: boolean,
+): AsyncGenerator<Discovered> {
+  const listed = (await look.source.findLocal?.(subject.digest)) ?? [];
+  const found = listed.filter(
+    ({ annotations }) => (annotations?.[FOUND_UNDER_TAG] !== undefined) === underTag,
+  );
+  for (const descriptor of likelyFirst(found)) {
     const place = `attached here ${descriptor.digest}`;
     yield* guarded(place, () => inReferrer(place, descriptor, subject, look, true));
   }

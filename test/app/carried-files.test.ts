@@ -5,7 +5,8 @@ import { findBundle } from '../../src/layout/bundle.ts';
 import { openLayout } from '../../src/layout/layout.ts';
 import { openLayoutFiles } from '../../src/layout/open-files.ts';
 import { openAnswerFiles } from '../../src/verify/notation/revocation/answer-cache.ts';
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { createFakeContent } from '../helpers/fake-registry-content.ts';
 import { entriesOf, makeExport, tarOfEntries } from '../helpers/export-bundle.ts';
 import {
@@ -13,6 +14,7 @@ import {
   makeAuthority,
   makeList,
   NOW,
+  read,
 } from '../verify/notation/revocation/made-revocation.ts';
 import { testdir } from '../helpers/testdir.ts';
 
@@ -78,3 +80,35 @@ t.test("nobody's list takes the place of another's", async (t) => {
   t.strictSame(await keepRevocationLists(layout, bundle, answers, NOW), []);
   t.same((await answers.find(NAME))?.bytes, theirs);
 });
+
+t.test(
+  'what an authority of this side signed is not kept away, and not replaced, by forgeries',
+  async (t) => {
+    const issuer = makeAuthority('issuer');
+    const forger = makeAuthority('issuer');
+    const other = makeAuthority('other');
+    const genuine = makeList(issuer, { thisUpdate: NOW - 2 * DAY });
+    const keep = async (bytes: Buffer) => {
+      const { layout, bundle } = await open(t, { [`revocation/${NAME}`]: bytes });
+      return keepRevocationLists(layout, bundle, answers, NOW, [read(issuer)]);
+    };
+    const folder = mkdtempSync(join(tmpdir(), 'countersign-lists-'));
+    t.teardown(() => {
+      rmSync(folder, { recursive: true, force: true });
+    });
+    const answers = openAnswerFiles(folder);
+    for (const forged of [
+      makeList(forger, { thisUpdate: NOW - DAY }),
+      makeList(other, { thisUpdate: NOW - DAY }),
+    ]) {
+      await answers.keep(NAME, { bytes: forged, at: NOW - DAY });
+      await keep(genuine);
+      t.strictSame((await answers.find(NAME))?.bytes, genuine, 'the forgery goes');
+      await keep(forged);
+      t.strictSame((await answers.find(NAME))?.bytes, genuine, 'and does not come back');
+    }
+    const newer = makeList(issuer, { thisUpdate: NOW - DAY / 2 });
+    await keep(newer);
+    t.strictSame((await answers.find(NAME))?.bytes, newer);
+  },
+);

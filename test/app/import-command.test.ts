@@ -260,7 +260,8 @@ t.test('a layout of another tool is imported by its names, or by what it is call
   t.match(called.out, /lab\.local\/team\/app:v7 .* admitted/);
   t.equal((await (await lab.serve()).get('manifests/v7')).status, 200);
   const nameless = await lab.import(layout(undefined, sig), ['--dry-run']);
-  t.match(nameless.out, /has no full name \(none\): give --as REGISTRY\/REPOSITORY\[:TAG\]/);
+  t.equal(nameless.code, 2);
+  t.match(nameless.err, /has no full name \(none\): give --as REGISTRY\/REPOSITORY\[:TAG\]/);
 
   const folder = join(lab.path, '..', 'folder');
   for (const [name, bytes] of layout('lab.local/team/app:v1', `lab.local/team/app:${sig}`)) {
@@ -427,4 +428,68 @@ t.test('an approval that comes back from where it was carried stays an approval'
   t.equal(again.code, 1);
   t.match(again.out, /v1 .* refused .*revoked/);
   await records.close();
+});
+
+t.test('a folder that cannot be written to, and files in each other, are told', async (t) => {
+  const lab = openImportLab(t);
+  lab.signed('one', { tag: 'v1' });
+  const taken = join(lab.path, '..', 'taken');
+  writeFileSync(taken, '');
+  const files = { 'rules.yaml': [KEY, Buffer.from('a')] } as const;
+  const { code, err } = await lab.import(lab.export(['v1'], { files }), ['--extract', taken]);
+  t.equal(code, 2);
+  t.match(err, /cannot write .*taken: EEXIST/);
+  const nested = { a: [KEY, Buffer.from('1')], 'a/b': [KEY, Buffer.from('2')] } as const;
+  const second = await lab.import(lab.export(['v1'], { files: nested }), ['--show']);
+  t.equal(second.code, 1);
+  t.match(second.err, /expected "a\/b" to lie in a folder, got a file there/);
+});
+
+t.test(
+  'a layout without a named image is none, and what belongs to no image is told',
+  async (t) => {
+    const lab = openImportLab(t);
+    const { digest } = lab.signed('one', { tag: 'v1' });
+    lab.signed('two', { tag: 'v2' });
+    const { blobs, record, listed } = makeExport(lab.content, ['v1', 'v2'].map(toExported));
+    const only = layoutEntries(
+      listed.filter(({ annotations }) => JSON.stringify(annotations).includes('sha256-')),
+      blobs,
+    );
+    const { code, err } = await lab.import(only);
+    t.equal(code, 2);
+    t.match(err, /expected an image with a name, got none/);
+    const images = record.images.filter((image) => image['digest'] === digest);
+    const { registry } = makeExport(lab.content, []);
+    const names = listed.filter(
+      (entry) =>
+        entry['digest'] === digest ||
+        record.attachments.some((attachment) => attachment['digest'] === entry['digest']),
+    );
+    const one = { registry, blobs, listed: names, record: { ...record, images } };
+    const second = await lab.import(tarOfEntries(entriesOf(one)));
+    t.equal(second.code, 0, second.err);
+    t.match(second.out, /note: attachments of nothing that is whole in it, left out: 1/);
+  },
+);
+
+t.test('a cache folder that cannot be one is told, and is no refusal', async (t) => {
+  const lab = openImportLab(t);
+  lab.signed('one', { tag: 'v1' });
+  const bundle = lab.export(['v1']);
+  const file = join(lab.path, '..', 'file');
+  writeFileSync(file, bundle);
+  const config = { ...lab.config, cache: { ...lab.config.cache, path: join(file, 'cache') } };
+  for (const args of [[], ['--dry-run']]) {
+    const { code, err } = await lab.import(bundle, args, { config });
+    t.equal(code, 3, err);
+    t.match(err, /ENOTDIR/);
+  }
+  const piped = await importFile('-', ['--show'], config, {
+    input: (async function* () {
+      yield await Promise.resolve(bundle);
+    })(),
+  });
+  t.equal(piped.code, 2);
+  t.match(piped.err, /cannot keep what comes through the pipe in .*: put it in a file elsewhere/);
 });

@@ -4,7 +4,7 @@
  * the place named, and nothing is written down here. What nobody can see by hashes, because the record was written anew to
  * fit, the seal shows; and without a seal this side's own rules decide, as about everything.
  */
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { digestOf, type Digest } from '../../src/oci/digest.ts';
@@ -17,7 +17,14 @@ import {
   tarOfEntries,
   type MadeExport,
 } from '../helpers/export-bundle.ts';
-import { openImportLab, TEAM, toExported, type ImportLab } from '../helpers/import-lab.ts';
+import { nodeDiskIo } from '../../src/store/disk-io.ts';
+import {
+  importFile,
+  openImportLab,
+  TEAM,
+  toExported,
+  type ImportLab,
+} from '../helpers/import-lab.ts';
 import { cosign2, cosign3, statement, putBundle } from '../helpers/signer.ts';
 
 const PEM = 'application/x-pem-file';
@@ -443,3 +450,50 @@ t.test(
     t.equal((await get(`blobs/${plain.layers[0] ?? ''}`)).status, 200);
   },
 );
+
+t.test('the record is listed once, under no name, and its files are there', async (t) => {
+  const setting = setUp(t);
+  const entries = entriesOf(setting.made);
+  const index = JSON.parse(entries.get('index.json')?.toString() ?? '') as {
+    manifests: { artifactType?: string }[];
+  };
+  const { artifactType, ...record } = index.manifests.at(-1) ?? {};
+  const annotations = named('lab.local/team/app:v9');
+  const withIndex = (manifests: readonly object[]): Map<string, Buffer> =>
+    new Map(entries).set('index.json', json({ ...index, manifests }));
+  const twice = withIndex([...index.manifests, { ...record, annotations }]);
+  await refused(
+    t,
+    setting,
+    twice,
+    /index\.json was changed: the entry .*v9.* is not in the record/,
+  );
+  const called = withIndex([
+    ...index.manifests.slice(0, -1),
+    { ...record, artifactType, annotations },
+  ]);
+  await refused(t, setting, called, /is the record or a seal, and is called .*v9/);
+  const [file] = setting.made.record.files;
+  setting.made.blobs.delete(file?.['digest'] as Digest);
+  await refused(t, setting, entriesOf(setting.made), /expected the file "trust\/.* got none/);
+});
+
+t.test('a bundle that is edited after it was looked through is refused too', async (t) => {
+  const lab = openImportLab(t);
+  const layer = Buffer.alloc(600_000, 'a');
+  lab.signed('one', { tag: 'v1', layers: [layer] });
+  const bundle = lab.export(['v1']);
+  const file = join(lab.path, '..', 'edited.tar');
+  writeFileSync(file, bundle);
+  const create = (path: string) => {
+    // When the first blob is written, nothing of the layer was copied.
+    const opened = openSync(file, 'r+');
+    writeSync(opened, 'EVIL', bundle.indexOf(layer) + 500_000);
+    closeSync(opened);
+    return nodeDiskIo.create(path);
+  };
+  const { code, out } = await importFile(file, [], lab.config, { io: { ...nodeDiskIo, create } });
+  t.equal(code, 1);
+  t.match(out, /refused .*the bundle was changed while it was read: expected sha256:/);
+  t.equal((await (await lab.serve()).get('manifests/v1')).status, 503);
+});

@@ -183,6 +183,8 @@ export function localRecordsConformance(
       await local.approve(approval(descriptor.digest), descriptor, []);
       await local.revoke({ repository, subject, keys: [KEY], at: 1, reason: '' });
       await local.attach([attachment('a')]);
+      t.equal(await local.announced(), 2, 'more signatures take nothing back');
+      await local.announce();
       t.equal(await local.announced(), 3);
       await local.notice(2);
       await local.notice(1);

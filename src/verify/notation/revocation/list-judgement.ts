@@ -89,6 +89,11 @@ export function isListOf({ rawIssuer }: RevocationList, issuer: Certificate): bo
   return rawIssuer.equals(issuer.rawSubject);
 }
 
+/** Whether this authority signed it; of a list's age and scope that says nothing. */
+export function isListBy(list: RevocationList, issuer: Certificate): boolean {
+  return isListOf(list, issuer) && isSignedBy(list, issuer);
+}
+
 /** Before any entry is read: who signed it, and for whom it speaks. */
 function requireList(list: RevocationList, { certificate, issuer, now }: ListQuestion): void {
   if (!isListOf(list, issuer)) {
