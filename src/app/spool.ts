@@ -61,11 +61,12 @@ async function onDisk<T>(path: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Those of processes that are gone. */
+/** Those of processes that are gone; in a container every process has the number of the one before it. */
 async function removeOld(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const [, id = ''] = /^(\d+)-/.exec(name) ?? [];
-    if (id !== '' && !isAlive(Number(id))) await rm(join(folder, name), { force: true });
+    const isOld = id !== '' && (Number(id) === process.pid || !isAlive(Number(id)));
+    if (isOld) await rm(join(folder, name), { force: true });
   }
 }
 
