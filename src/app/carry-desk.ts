@@ -14,6 +14,7 @@ import type { Write } from '../layout/write-layout.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { matchesRepository, parseMatch } from '../policy/pattern.ts';
 import { BUNDLE_TYPE, signDigest } from '../signing/approval.ts';
+import type { Signer } from '../signing/signer.ts';
 import { blobName, blobsFolder } from '../store/disk-layout.ts';
 import { collectExportFiles } from './export-files.ts';
 import { openKeyDesk } from './key-desk.ts';
@@ -38,6 +39,7 @@ export function openCarryDesk(config: Config, options: CarryDeskOptions): Export
   const rules = config.policies.map(({ name, match }) => ({ name, match: parseMatch(match) }));
   const isRegistry = (name: string): boolean => names.has(name);
   let opened: OwnProxy | undefined;
+  let sealer: Signer | undefined;
   return {
     defaults: { registry: config.upstreams.find((upstream) => upstream.default)?.name, isRegistry },
     isRegistry,
@@ -57,6 +59,7 @@ export function openCarryDesk(config: Config, options: CarryDeskOptions): Export
     collectFiles: (governing) => collectExportFiles(config, governing),
     async openSeal(key) {
       const signer = await openKeyDesk(env).openSigner(key);
+      sealer = signer;
       return async (record: Descriptor): Promise<Seal> => {
         const { manifest, blobs: contents } = await signDigest(signer, record, {}, clock());
         return { manifest, artifactType: BUNDLE_TYPE, blobs: contents };
@@ -67,12 +70,16 @@ export function openCarryDesk(config: Config, options: CarryDeskOptions): Export
       else await writeNewFile(file, work);
     },
     findObstacle,
-    close: async () => opened?.close(),
+    async close() {
+      await sealer?.close();
+      await opened?.close();
+    },
   };
 }
 
 async function findObstacle(file: string): Promise<string | undefined> {
   if (file === '-') return undefined;
+  if (file === '' || file.endsWith('/')) return 'expected the name of a file';
   try {
     await access(dirname(resolve(file)), constants.W_OK);
     const known = await stat(file).catch(() => undefined);

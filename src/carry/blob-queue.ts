@@ -1,8 +1,8 @@
 /** Blobs that the proxy is to have: each asked for once in a run, so many at a time. */
 import type { Content } from '../layout/proven.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { Repository } from '../oci/reference.ts';
-import { got, type Answer } from './answer.ts';
+import { formatRepository, type Repository } from '../oci/reference.ts';
+import { got, type Answer, type Failed } from './answer.ts';
 import type { ProxyClient } from './proxy-client.ts';
 import { createSlots } from './slots.ts';
 
@@ -20,6 +20,8 @@ export interface BlobQueue {
 
 export function createBlobQueue(client: ProxyClient, parallel: number): BlobQueue {
   const known = new Map<Digest, Promise<Answer<Arrival>>>();
+  /** What could not be had with all patience, by where it was asked for: the next image that has it does not wait again. */
+  const lost = new Map<string, Failed>();
   const slots = createSlots(parallel);
 
   async function bring(
@@ -43,9 +45,14 @@ export function createBlobQueue(client: ProxyClient, parallel: number): BlobQueu
         if (answer.outcome === 'got') return got('cached');
         if (known.get(digest) === other) break;
       }
+      const place = `${formatRepository(repository)}@${digest}`;
+      const before = lost.get(place);
+      if (before !== undefined) return before;
       const own = slots(() => bring(repository, blob, onBytes));
       known.set(digest, own);
-      return own;
+      const answer = await own;
+      if (answer.outcome === 'failed') lost.set(place, answer);
+      return answer;
     },
   };
 }

@@ -60,6 +60,8 @@ export interface CarriedList {
   readonly images: readonly CarriedImage[];
   /** Images that were not begun, or not ended, when it was interrupted. */
   readonly undone: number;
+  /** Whether somebody ended it; what is done may not have been looked at a last time. */
+  readonly interrupted: boolean;
 }
 
 /** Blobs that arrive for one image at a time. */
@@ -90,11 +92,15 @@ export async function carry(wanted: readonly Wanted[], parts: CarryParts): Promi
   });
   const done = list.flatMap((image) => results.get(image) ?? []);
   const moments = { left: SETTLED };
-  if (!isOver()) await forEachOf(done, jobs, (result) => confirm(result, parts, moments));
+  // What cannot be looked at because it was interrupted is as it was found when it was fetched.
+  await forEachOf(done, jobs, async (result) => {
+    if (!isOver()) await confirm(result, parts, moments);
+  });
   return {
     rows: [...done.map(({ row }) => row), ...unresolved],
     images: done.flatMap(({ image }) => image ?? []),
     undone: list.length - done.length,
+    interrupted: isOver(),
   };
 }
 
@@ -106,7 +112,7 @@ interface Result {
 /** What was fetched may not have been kept, or may have made room for what came after it. */
 async function confirm(
   result: Result,
-  { client, settle = pause }: CarryParts,
+  { client, signal, settle = pause }: CarryParts,
   moments: { left: number },
 ): Promise<void> {
   const { row, image } = result;
@@ -121,7 +127,14 @@ async function confirm(
       await settle();
       answer = await client.isKept(repository, blob);
     }
-    if (answer.outcome !== 'got' || !answer.value) missing.push(blob.digest);
+    if (signal.aborted) return;
+    if (answer.outcome !== 'got') {
+      const unknown = `it could not be seen whether it is in the cache: ${answer.message}`;
+      result.row = { ...row, outcome: 'failed', reasons: [unknown, ...row.reasons] };
+      result.image = undefined;
+      return;
+    }
+    if (!answer.value) missing.push(blob.digest);
   }
   if (missing.length === 0) return;
   const told = `${missing.length} of its ${blobs.size} blobs did not stay in the cache`;
@@ -142,6 +155,11 @@ async function resolve(
   const add = (image: WantedImage): void => {
     const key = JSON.stringify([formatReference(image.reference), image.platforms]);
     if (!list.has(key)) list.set(key, image);
+    if (list.size > MAX_IMAGES) {
+      throw new RangeError(
+        `expected at most ${MAX_IMAGES} images, got more: ${formatReference(image.reference)}`,
+      );
+    }
   };
   for (const one of wanted) {
     if (one.pattern === undefined) {
@@ -159,9 +177,6 @@ async function resolve(
     if (tags.length === 0)
       rows.push(rowOf(formatWanted(one), { outcome: 'absent', message: none }));
     for (const tag of tags) add({ reference: { repository, tag }, platforms });
-    if (list.size > MAX_IMAGES) {
-      throw new RangeError(`expected at most ${MAX_IMAGES} images, got more: ${formatWanted(one)}`);
-    }
   }
   return { list: [...list.values()], rows };
 }
@@ -198,7 +213,10 @@ async function carryImage(
 
   let flaw: Failed | undefined;
   await forEachOf(value.blobs, PER_IMAGE, async (blob) => {
-    flaw ??= await bring(blob);
+    if (flaw !== undefined) return;
+    // Not in one statement with what waits: another blob's failure may have come meanwhile.
+    const answer = await bring(blob);
+    flaw ??= answer;
   });
   if (flaw !== undefined) return { row: { ...rowOf(reference, flaw), digest, fetched } };
   const attached = await bringAttached(value.attached, bring);

@@ -189,6 +189,9 @@ export function createProxyClient(options: ProxyClientOptions): ProxyClient {
   }
 }
 
+/** Objects and arrays in a page of a list of tags, and members of one of them. */
+const MAX_LISTED = 500_000;
+
 interface AskOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly headersTimeout?: number;
@@ -221,7 +224,8 @@ async function* bytesOf(body: AsyncIterable<unknown>): AsyncGenerator<Uint8Array
 }
 
 function tagsOf(page: Buffer): readonly string[] {
-  const json = parseJson(page, { maxContainers: 64 });
+  // Google's registries add a map of every manifest to their lists.
+  const json = parseJson(page, { maxContainers: MAX_LISTED, maxMembers: MAX_LISTED });
   const tags: unknown = isJsonObject(json) ? (json['tags'] ?? []) : undefined;
   if (!Array.isArray(tags)) throw new SyntaxError('expected a list of tags');
   return tags.filter((tag): tag is string => typeof tag === 'string' && isTag(tag));

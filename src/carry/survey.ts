@@ -93,7 +93,7 @@ async function descend(
   const isChosen = new Set(chosen.map(({ digest }) => digest));
   for (const { digest } of manifest.manifests) {
     if (tree.chosen.has(digest)) continue;
-    if (!isChosen.has(digest) && !withOthers) continue;
+    if (!isChosen.has(digest) && (!withOthers || tree.others.has(digest))) continue;
     const child = await descent.client.manifest(descent.repository, digest);
     if (child.outcome !== 'got') return { ...child, message: `child ${child.message}` };
     if (isChosen.has(digest)) {
@@ -119,6 +119,7 @@ async function descendOther(
   if (manifest.kind === 'image') return undefined;
   if (depth >= MAX_INDEX_DEPTH) return tooDeep();
   for (const { digest } of manifest.manifests) {
+    if (tree.others.has(digest)) continue;
     const child = await client.manifest(repository, digest);
     if (child.outcome !== 'got') return { ...child, message: `child ${child.message}` };
     const flaw = await descendOther(descent, child.value, depth + 1);

@@ -1,0 +1,188 @@
+/** Images carried through a client that is a script: what is asked how often, and what an end in the middle leaves. */
+import t from 'tap';
+import { got, type Answer, type Failed } from '../../src/carry/answer.ts';
+import { carry, type CarryParts } from '../../src/carry/carry.ts';
+import type { ProxyClient, ServedManifest } from '../../src/carry/proxy-client.ts';
+import { digestOf, type Digest } from '../../src/oci/digest.ts';
+import { parseManifest } from '../../src/oci/manifest.ts';
+import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-type.ts';
+
+const repository = { registry: 'lab.local', path: 'team/app' };
+const ABSENT: Failed = { outcome: 'absent', message: 'there is none' };
+const nothing = (): void => undefined;
+const quiet = { count: nothing, begun: nothing, bytes: nothing, ended: nothing };
+
+/** A proxy that has these manifests and every blob. */
+function script() {
+  const manifests = new Map<string, ServedManifest>();
+  const asked: string[] = [];
+  const client: ProxyClient = {
+    async manifest(_repository, reference): Promise<Answer<ServedManifest>> {
+      asked.push(reference);
+      const found = manifests.get(reference);
+      return await Promise.resolve(found === undefined ? ABSENT : got(found));
+    },
+    isKept: async () => await Promise.resolve(got(false)),
+    fetchBlob: async (_repository, blob) => await Promise.resolve(got(blob)),
+    openBlob: () => {
+      throw new Error('nobody opens it');
+    },
+    referrers: async () => await Promise.resolve(got([])),
+    tags: async () => await Promise.resolve(got([])),
+  };
+  const put = (json: object, tag?: string): { digest: Digest; size: number } => {
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, ...json }));
+    const digest = digestOf(bytes);
+    const served = { bytes, digest, manifest: parseManifest(bytes, ''), warning: undefined };
+    for (const name of [digest, ...(tag === undefined ? [] : [tag])]) manifests.set(name, served);
+    return { digest, size: bytes.length };
+  };
+  const image = (name: string, tag?: string) =>
+    put(
+      {
+        mediaType: OCI_MANIFEST,
+        config: { mediaType: 'a/config', ...blob(name) },
+        layers: [{ mediaType: 'a/layer', ...blob('shared') }],
+      },
+      tag,
+    );
+  const index = (children: readonly object[], tag?: string) =>
+    put(
+      {
+        mediaType: OCI_INDEX,
+        manifests: children.map((child) => ({ mediaType: OCI_INDEX, ...child })),
+      },
+      tag,
+    );
+  return { client, asked, image, index };
+}
+
+function blob(name: string) {
+  return { digest: digestOf(Buffer.from(name)), size: name.length };
+}
+
+function run(client: ProxyClient, tags: readonly string[], more: Partial<CarryParts> = {}) {
+  const wanted = tags.map((tag) => ({ reference: { repository, tag }, platforms: undefined }));
+  const { signal } = new AbortController();
+  const settle = () => Promise.resolve();
+  return carry(wanted, {
+    ...{ client, jobs: 1, watch: quiet, signal, settle, withOthers: false },
+    ...more,
+  });
+}
+
+t.test('an interruption at the last look says nothing about the images', async (t) => {
+  const { client, image } = script();
+  image('one', 'v1');
+  image('two', 'v2');
+  const stop = new AbortController();
+  const fetched = new Set<Digest>();
+  const list = await run(
+    {
+      ...client,
+      fetchBlob: async (_repository, content) => {
+        fetched.add(content.digest);
+        return await Promise.resolve(got(content));
+      },
+      async isKept(_repository, { digest }) {
+        if (fetched.size < 3) return got(false);
+        stop.abort();
+        const interrupted: Failed = { outcome: 'failed', message: `interrupted at ${digest}` };
+        return await Promise.resolve(interrupted);
+      },
+    },
+    ['v1', 'v2'],
+    { signal: stop.signal },
+  );
+  t.match(list, {
+    interrupted: true,
+    undone: 0,
+    rows: [
+      { outcome: 'admitted', reasons: [] },
+      { outcome: 'admitted', reasons: [] },
+    ],
+  });
+});
+
+t.test('a proxy that is gone at the last look is what is told', async (t) => {
+  const { client, image } = script();
+  image('one', 'v1');
+  let fetched = 0;
+  const list = await run(
+    {
+      ...client,
+      fetchBlob: async (_repository, content) => {
+        fetched++;
+        return await Promise.resolve(got(content));
+      },
+      isKept: async () =>
+        await Promise.resolve(
+          fetched < 2 ? got(false) : { outcome: 'failed', message: 'ECONNREFUSED' },
+        ),
+    },
+    ['v1'],
+  );
+  t.match(list.rows, [{ outcome: 'failed', reasons: [/could not be seen .*ECONNREFUSED/] }]);
+  t.strictSame(list.images, []);
+});
+
+t.test('what could not be had with all patience is not waited for again', async (t) => {
+  const { client, image } = script();
+  const tags = Array.from({ length: 20 }, (_, at) => `v${at}`);
+  for (const tag of tags) image(tag, tag);
+  const shared = blob('shared').digest;
+  let asked = 0;
+  const list = await run(
+    {
+      ...client,
+      async fetchBlob(_repository, content) {
+        if (content.digest !== shared) return got(content);
+        asked++;
+        return await Promise.resolve({ outcome: 'failed', message: 'the upstream is down' });
+      },
+    },
+    tags,
+    { jobs: 4 },
+  );
+  t.equal(asked, 1);
+  t.equal(list.rows.filter(({ reasons }) => reasons[0] === 'the upstream is down').length, 20);
+});
+
+t.test('a failure stays one, whatever ends after it', async (t) => {
+  const { client, image } = script();
+  image('late', 'v1');
+  const late = blob('late').digest;
+  const list = await run(
+    {
+      ...client,
+      async fetchBlob(_repository, content) {
+        if (content.digest !== late) return { outcome: 'refused', message: 'it is not for you' };
+        await new Promise(setImmediate);
+        return got(content);
+      },
+    },
+    ['v1'],
+  );
+  t.match(list.rows, [{ outcome: 'refused', reasons: ['it is not for you'] }]);
+});
+
+t.test('indexes that name one child many times are walked once', async (t) => {
+  const { client, image, index, asked } = script();
+  const leaf = image('leaf');
+  const twice = (child: object) => Array.from({ length: 30 }, () => child);
+  const inner = index(twice({ ...leaf, mediaType: OCI_MANIFEST }));
+  const middle = index(twice(inner));
+  const platform = { os: 'linux', architecture: 'amd64' };
+  const chosen = image('chosen');
+  index([...twice(middle), { ...chosen, mediaType: OCI_MANIFEST, platform }], 'v1');
+  const wanted = { reference: { repository, tag: 'v1' }, platforms: ['linux/amd64'] };
+  const { signal } = new AbortController();
+  const list = await carry([wanted], {
+    ...{ client, jobs: 1, watch: quiet, signal, withOthers: true },
+    settle: () => Promise.resolve(),
+  });
+  t.equal(list.rows.length, 1);
+  for (const digest of [leaf.digest, inner.digest, middle.digest]) {
+    t.equal(asked.filter((one) => one === digest).length, 1, digest);
+  }
+});
