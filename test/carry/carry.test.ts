@@ -37,12 +37,12 @@ function script() {
     for (const name of [digest, ...(tag === undefined ? [] : [tag])]) manifests.set(name, served);
     return { digest, size: bytes.length };
   };
-  const image = (name: string, tag?: string) =>
+  const image = (name: string, tag?: string, size = blob('shared').size) =>
     put(
       {
         mediaType: OCI_MANIFEST,
         config: { mediaType: 'a/config', ...blob(name) },
-        layers: [{ mediaType: 'a/layer', ...blob('shared') }],
+        layers: [{ mediaType: 'a/layer', ...blob('shared'), size }],
       },
       tag,
     );
@@ -164,6 +164,27 @@ t.test('a failure stays one, whatever ends after it', async (t) => {
     ['v1'],
   );
   t.match(list.rows, [{ outcome: 'refused', reasons: ['it is not for you'] }]);
+});
+
+t.test('an image with a wrong size takes nothing from the others', async (t) => {
+  const { client, image } = script();
+  image('one', 'v1');
+  const { digest, size } = blob('shared');
+  image('two', 'v2', size + 1);
+  const list = await run(
+    {
+      ...client,
+      async fetchBlob(_repository, content) {
+        const isWrong = content.digest === digest && content.size !== size;
+        return await Promise.resolve(
+          isWrong ? { outcome: 'failed', message: 'another size' } : got(content),
+        );
+      },
+    },
+    ['v2', 'v1'],
+  );
+  t.match(list.rows, [{ outcome: 'failed', reasons: ['another size'] }, {}]);
+  t.notMatch(list.rows[1]?.reasons, ['another size']);
 });
 
 t.test('indexes that name one child many times are walked once', async (t) => {

@@ -138,3 +138,21 @@ t.test('what another server would send is read from the cache itself', async (t)
   await t.rejects(read(createProxyClient(base)), /another server alone/);
   t.match(await createProxyClient(base).fetchBlob(repository, blob, never), { outcome: 'got' });
 });
+
+t.test('a list of tags may be long, and say more than tags', async (t) => {
+  const { registry, client } = await open(t);
+  putImage(registry, PATH, 'app', { tag: 'v1' });
+  const tags = Array.from({ length: 150_000 }, (_, at) => `t${at}`);
+  registry.fault(/tags/, { kind: 'replace', body: JSON.stringify({ tags }) }, { times: 1 });
+  const long = await client.tags(repository);
+  t.equal(long.outcome === 'got' && long.value.length, 150_000);
+  // As Google's registries write it.
+  const known = Array.from({ length: 10_000 }, (_, at) => {
+    const tag = at === 0 ? ['v1'] : [];
+    return [`sha256:${at.toString(16).padStart(64, '0')}`, { mediaType: 'a/b', layerId: '', tag }];
+  });
+  const manifest: unknown = Object.fromEntries(known);
+  const body = JSON.stringify({ child: [], manifest, name: 'a', tags: ['v1'] });
+  registry.fault(/tags/, { kind: 'replace', body }, { times: 1 });
+  t.match(await client.tags(repository), { outcome: 'got', value: ['v1'] });
+});
