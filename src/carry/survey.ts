@@ -5,7 +5,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import { failed, got, type Answer, type Failed } from './answer.ts';
 import { contentsOf, findAttached, type Attached } from './attached.ts';
-import { MAX_INDEX_DEPTH } from './bounds.ts';
+import { MAX_FURTHER_ATTACHED, MAX_INDEX_DEPTH } from './bounds.ts';
 import type { ProxyClient, ServedManifest } from './proxy-client.ts';
 import { chooseChildren, type Platform, type WantedImage } from './wanted.ts';
 
@@ -39,8 +39,9 @@ export async function survey(
   if (flaw !== undefined) return flaw;
   const attached: Attached[] = [];
   const notes = top.value.warning === undefined ? [] : [`with a warning: ${top.value.warning}`];
+  const further = { left: MAX_FURTHER_ATTACHED };
   for (const { digest } of tree.chosen.values()) {
-    const found = await findAttached(client, repository, digest);
+    const found = await findAttached(client, repository, digest, further);
     if (found.outcome !== 'got') return found;
     attached.push(...found.value.attached);
     notes.push(...found.value.notes);

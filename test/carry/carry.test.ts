@@ -54,7 +54,15 @@ function script() {
       },
       tag,
     );
-  return { client, asked, image, index };
+  const artifact = (name: string, { digest, size }: { digest: Digest; size: number }) =>
+    put({
+      mediaType: OCI_MANIFEST,
+      artifactType: 'a/statement',
+      config: { mediaType: 'a/config', ...blob(name) },
+      layers: [],
+      subject: { mediaType: OCI_MANIFEST, digest, size },
+    });
+  return { client, asked, image, index, artifact };
 }
 
 function blob(name: string) {
@@ -185,6 +193,44 @@ t.test('an image with a wrong size takes nothing from the others', async (t) => 
   );
   t.match(list.rows, [{ outcome: 'failed', reasons: ['another size'] }, {}]);
   t.notMatch(list.rows[1]?.reasons, ['another size']);
+});
+
+t.test('attachments of attachments without end are left out, and the image stands', async (t) => {
+  const { client, image, artifact } = script();
+  const top = image('one', 'v1');
+  const direct = Array.from({ length: 5 }, (_, at) => artifact(`direct ${at}`, top));
+  let asked = 0;
+  let made = 0;
+  const list = await run(
+    {
+      ...client,
+      manifest: (place, reference) => {
+        asked++;
+        return client.manifest(place, reference);
+      },
+      async referrers(_repository, subject) {
+        const found =
+          subject === top.digest
+            ? direct
+            : Array.from({ length: 900 }, () =>
+                artifact(`made ${made++}`, { digest: subject, size: 1 }),
+              );
+        const told = { artifactType: undefined, annotations: undefined };
+        return await Promise.resolve(got(found.map(({ digest }) => ({ digest, ...told }))));
+      },
+      isKept: async () => await Promise.resolve(got(true)),
+    },
+    ['v1'],
+  );
+  t.match(list.rows, [
+    { outcome: 'admitted', reasons: [/without some of what is attached to its/] },
+  ]);
+  t.ok(asked < 6000, `asked ${asked} times`);
+  const kept = new Set(list.images[0]?.attached.map(({ served }) => served.digest));
+  t.ok(
+    direct.every(({ digest }) => kept.has(digest)),
+    'what is attached to the image itself stays',
+  );
 });
 
 t.test('indexes that name one child many times are walked once', async (t) => {

@@ -1,4 +1,6 @@
 /** The client of a proxy against answers that no good proxy gives. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import t, { type Test } from 'tap';
 import { Agent } from 'undici';
 import { createPatience } from '../../src/carry/patience.ts';
@@ -155,4 +157,24 @@ t.test('a list of tags may be long, and say more than tags', async (t) => {
   const body = JSON.stringify({ child: [], manifest, name: 'a', tags: ['v1'] });
   registry.fault(/tags/, { kind: 'replace', body }, { times: 1 });
   t.match(await client.tags(repository), { outcome: 'got', value: ['v1'] });
+});
+
+t.test('a proxy that is gone is waited for once, until it is there again', async (t) => {
+  const { registry, client } = await open(t);
+  putImage(registry, PATH, 'app', { tag: 'v1' });
+  const { port } = new URL(registry.url);
+  await registry.close();
+  waited.length = 0;
+  t.match(await client.manifest(repository, 'v1'), { outcome: 'failed', message: /ECONNREFUSED/ });
+  t.equal(waited.length, 7);
+  t.match(await client.manifest(repository, 'v2'), { outcome: 'failed', message: /ECONNREFUSED/ });
+  t.equal(waited.length, 7, 'every other image is told at once');
+  const again = createServer((_request, response) => {
+    response.writeHead(429).end();
+  });
+  again.listen(Number(port), '127.0.0.1');
+  t.teardown(() => again.close());
+  await once(again, 'listening');
+  t.match(await client.manifest(repository, 'v2'), { outcome: 'failed', status: 429 });
+  t.equal(waited.length, 14, 'with patience again');
 });
