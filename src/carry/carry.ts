@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Content } from '../layout/proven.ts';
 import type { Digest } from '../oci/digest.ts';
-import { formatReference } from '../oci/reference.ts';
+import { formatReference, type Repository } from '../oci/reference.ts';
 import type { Failed } from './answer.ts';
 import { contentsOf, type Attached } from './attached.ts';
 import { createBlobQueue, type BlobQueue } from './blob-queue.ts';
@@ -47,6 +47,8 @@ export interface CarryParts extends SurveyOptions {
   readonly client: ProxyClient;
   /** Images at a time. */
   readonly jobs: number;
+  /** Whether the manifests are wanted afterwards; those of thousands of images take much memory. */
+  readonly keepImages: boolean;
   readonly watch: CarryWatch;
   /** No image is begun after it. */
   readonly signal: AbortSignal;
@@ -57,6 +59,7 @@ export interface CarryParts extends SurveyOptions {
 export interface CarriedList {
   /** In the order in which they were asked for. */
   readonly rows: readonly Row[];
+  /** Empty unless they are kept. */
   readonly images: readonly CarriedImage[];
   /** Images that were not begun, or not ended, when it was interrupted. */
   readonly undone: number;
@@ -71,7 +74,7 @@ const SETTLED = 600;
 const SETTLE = 100;
 
 export async function carry(wanted: readonly Wanted[], parts: CarryParts): Promise<CarriedList> {
-  const { client, jobs, watch, signal } = parts;
+  const { client, jobs, watch, signal, keepImages } = parts;
   const queue = createBlobQueue(client, jobs * PER_IMAGE);
   const isOver = (): boolean => signal.aborted;
   const resolved = await resolve(wanted, client);
@@ -85,17 +88,18 @@ export async function carry(wanted: readonly Wanted[], parts: CarryParts): Promi
     const reference = formatReference(image.reference);
     watch.begun(reference);
     const result = await carryImage(image, parts, queue);
+    if (!keepImages) result.image = undefined;
     // What ended because of the signal says nothing about the image.
     if (isOver() && result.row.outcome === 'failed') return;
     results.set(image, result);
     watch.ended(result.row);
   });
-  const done = list.flatMap((image) => results.get(image) ?? []);
   const moments = { left: SETTLED };
   // What cannot be looked at because it was interrupted is as it was found when it was fetched.
-  await forEachOf(done, jobs, async (result) => {
-    if (!isOver()) await confirm(result, parts, moments);
+  await forEachOf(results, jobs, async ([{ reference }, result]) => {
+    if (!isOver()) await confirm(result, reference.repository, parts, moments);
   });
+  const done = list.flatMap((image) => results.get(image) ?? []);
   return {
     rows: [...done.map(({ row }) => row), ...unresolved],
     images: done.flatMap(({ image }) => image ?? []),
@@ -107,20 +111,20 @@ export async function carry(wanted: readonly Wanted[], parts: CarryParts): Promi
 interface Result {
   row: Row;
   image?: CarriedImage | undefined;
+  /** All that is to be in the cache, each once. */
+  readonly blobs: readonly Content[];
 }
 
 /** What was fetched may not have been kept, or may have made room for what came after it. */
 async function confirm(
   result: Result,
+  repository: Repository,
   { client, signal, settle = pause }: CarryParts,
   moments: { left: number },
 ): Promise<void> {
-  const { row, image } = result;
-  if (image === undefined) return;
-  const { repository } = image.wanted.reference;
-  const blobs = new Map(allContents(image).map((blob) => [blob.digest, blob]));
+  const { row, blobs } = result;
   const missing: Digest[] = [];
-  for (const blob of blobs.values()) {
+  for (const blob of blobs) {
     let answer = await client.isKept(repository, blob);
     // Its last byte is sent when it is proven, a moment before it has its name.
     while (answer.outcome === 'got' && !answer.value && moments.left-- > 0) {
@@ -137,7 +141,7 @@ async function confirm(
     if (!answer.value) missing.push(blob.digest);
   }
   if (missing.length === 0) return;
-  const told = `${missing.length} of its ${blobs.size} blobs did not stay in the cache`;
+  const told = `${missing.length} of its ${blobs.length} blobs did not stay in the cache`;
   const advice = 'its disk may be full, or cache.maxSize too small for the list';
   result.row = { ...row, outcome: 'failed', reasons: [`${told}: ${advice}`, ...row.reasons] };
   result.image = undefined;
@@ -188,7 +192,7 @@ async function carryImage(
 ): Promise<Result> {
   const reference = formatReference(wanted.reference);
   const surveyed = await survey(client, wanted, { withOthers });
-  if (surveyed.outcome !== 'got') return { row: rowOf(reference, surveyed) };
+  if (surveyed.outcome !== 'got') return { row: rowOf(reference, surveyed), blobs: [] };
   const { value } = surveyed;
   const { digest } = value.top;
   const { repository } = wanted.reference;
@@ -218,9 +222,10 @@ async function carryImage(
     const answer = await bring(blob);
     flaw ??= answer;
   });
-  if (flaw !== undefined) return { row: { ...rowOf(reference, flaw), digest, fetched } };
+  if (flaw !== undefined) return { row: { ...rowOf(reference, flaw), digest, fetched }, blobs: [] };
   const attached = await bringAttached(value.attached, bring);
-  if ('outcome' in attached) return { row: { ...rowOf(reference, attached), digest, fetched } };
+  if ('outcome' in attached)
+    return { row: { ...rowOf(reference, attached), digest, fetched }, blobs: [] };
   const image: CarriedImage = { ...value, wanted, attached: attached.kept };
   const manifests = [
     ...value.chosen,
@@ -232,7 +237,9 @@ async function carryImage(
     size: sum(allContents(image)) + manifestBytes(manifests),
     reasons: [...value.notes, ...attached.notes],
   };
-  return { row, image };
+  // Descriptors hold more than their names, and images name the same.
+  const blobs = new Map(allContents(image).map(({ digest, size }) => [digest, size]));
+  return { row, image, blobs: [...blobs].map(([digest, size]) => ({ digest, size })) };
 }
 
 /** An attachment whose content is refused is left out; the image stands without it. */

@@ -38,7 +38,11 @@ export async function mirror(args: readonly string[], context: CarryContext): Pr
     try {
       const wanted = await readAll(positionals, { ...desk, platforms }, context.readFile);
       const { client } = await desk.connect();
-      const list = await carryAll(wanted, { jobs, withOthers: false, client }, context);
+      const list = await carryAll(
+        wanted,
+        { jobs, withOthers: false, keepImages: false, client },
+        context,
+      );
       printList(list, values.json, io);
       return exitCodeOf(list);
     } finally {
@@ -120,7 +124,7 @@ async function readList(file: string, readFile: CarryContext['readFile']): Promi
 /** Carries them and shows how it goes. */
 export async function carryAll(
   wanted: readonly Wanted[],
-  options: Pick<CarryParts, 'jobs' | 'withOthers' | 'client'>,
+  options: Pick<CarryParts, 'jobs' | 'withOthers' | 'keepImages' | 'client'>,
   { terminal, signal, settle }: Pick<CarryContext, 'terminal' | 'signal' | 'settle'>,
 ): Promise<CarriedList> {
   const progress = createProgress(terminal);

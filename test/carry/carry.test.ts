@@ -74,7 +74,7 @@ function run(client: ProxyClient, tags: readonly string[], more: Partial<CarryPa
   const { signal } = new AbortController();
   const settle = () => Promise.resolve();
   return carry(wanted, {
-    ...{ client, jobs: 1, watch: quiet, signal, settle, withOthers: false },
+    ...{ client, jobs: 1, watch: quiet, signal, settle, withOthers: false, keepImages: true },
     ...more,
   });
 }
@@ -245,10 +245,11 @@ t.test('indexes that name one child many times are walked once', async (t) => {
   const wanted = { reference: { repository, tag: 'v1' }, platforms: ['linux/amd64'] };
   const { signal } = new AbortController();
   const list = await carry([wanted], {
-    ...{ client, jobs: 1, watch: quiet, signal, withOthers: true },
+    ...{ client, jobs: 1, watch: quiet, signal, withOthers: true, keepImages: false },
     settle: () => Promise.resolve(),
   });
   t.equal(list.rows.length, 1);
+  t.strictSame(list.images, [], 'manifests are kept where they are wanted');
   for (const digest of [leaf.digest, inner.digest, middle.digest]) {
     t.equal(asked.filter((one) => one === digest).length, 1, digest);
   }
