@@ -4,9 +4,10 @@ import { access, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { Logger } from 'pino';
+import { got } from '../carry/answer.ts';
 import type { Seal } from '../carry/export-plan.ts';
 import { createPatience } from '../carry/patience.ts';
-import { createProxyClient } from '../carry/proxy-client.ts';
+import { createProxyClient, type ProxyClient } from '../carry/proxy-client.ts';
 import type { ExportDesk } from '../cli/carry-desk.ts';
 import type { Config } from '../config/config.ts';
 import { writeNewFile } from '../layout/new-file.ts';
@@ -47,11 +48,14 @@ export function openCarryDesk(config: Config, options: CarryDeskOptions): Export
     async connect() {
       opened = await openOwnProxy(config, logger);
       const { url, dispatcher, isRunning } = opened;
-      const client = createProxyClient({
-        ...{ url, dispatcher, signal },
-        patiently: createPatience({ signal }),
-        openKept: (digest) => createReadStream(join(blobs, blobName(digest))),
-      });
+      const client = seenBy(
+        createProxyClient({
+          ...{ url, dispatcher, signal },
+          patiently: createPatience({ signal }),
+          openKept: (digest) => createReadStream(join(blobs, blobName(digest))),
+        }),
+        blobs,
+      );
       return { client, isRunning };
     },
     ruleOf: (repository) =>
@@ -73,6 +77,22 @@ export function openCarryDesk(config: Config, options: CarryDeskOptions): Export
     async close() {
       await sealer?.close();
       await opened?.close();
+    },
+  };
+}
+
+/**
+ * What answers at `listen` while the cache is in use may be the proxy of another one, with other rules: what it has counts
+ * when it lies in this cache.
+ */
+function seenBy(client: ProxyClient, blobs: string): ProxyClient {
+  return {
+    ...client,
+    async isKept(repository, blob) {
+      const answer = await client.isKept(repository, blob);
+      if (answer.outcome !== 'got' || !answer.value) return answer;
+      const found = await stat(join(blobs, blobName(blob.digest))).catch(() => undefined);
+      return got(found?.isFile() === true);
     },
   };
 }

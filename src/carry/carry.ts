@@ -142,7 +142,8 @@ async function confirm(
   }
   if (missing.length === 0) return;
   const told = `${missing.length} of its ${blobs.length} blobs did not stay in the cache`;
-  const advice = 'its disk may be full, or cache.maxSize too small for the list';
+  const advice =
+    'its disk may be full, or cache.maxSize too small for the list, or another proxy than its own answers';
   result.row = { ...row, outcome: 'failed', reasons: [`${told}: ${advice}`, ...row.reasons] };
   result.image = undefined;
 }

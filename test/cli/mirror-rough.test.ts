@@ -8,6 +8,8 @@ import { promisify } from 'node:util';
 import t from 'tap';
 import { readText } from '../../src/cli/carry-context.ts';
 import { startApp } from '../../src/app.ts';
+import type { Config } from '../../src/config/config.ts';
+import { lockFolder } from '../../src/store/folder-lock.ts';
 import { pino } from 'pino';
 import { putImage } from '../helpers/image.ts';
 import { openMirror, TEAM } from '../helpers/mirror-lab.ts';
@@ -83,6 +85,30 @@ t.test('a proxy that cannot be asked is no refusal', async (t) => {
     t.equal(code, 3);
     t.match(text, /is in use, and listen\.port is 0/);
   } finally {
+    await app.close();
+  }
+});
+
+t.test('the proxy of another cache is not believed', async (t) => {
+  const { config, run, registry, path } = await openMirror(t);
+  putImage(registry, TEAM, 'unsigned', { tag: 'bad' });
+  const own = config();
+  const [rule] = own.policies;
+  if (rule === undefined) throw new Error('expected a rule');
+  const other: Config = {
+    ...own,
+    cache: { ...own.cache, path: join(path, 'other') },
+    policies: [{ ...rule, require: undefined, insecureAcceptAnything: true }],
+  };
+  const app = await startApp(other, { logger: pino({ level: 'silent' }), observer });
+  const lock = await lockFolder(own.cache.path);
+  try {
+    const listen = `listen: { port: ${new URL(app.url).port} }`;
+    const { code, text } = await run([`lab.local/${TEAM}:bad`], { config: config(listen) });
+    t.equal(code, 3);
+    t.match(text, /2 of its 2 blobs did not stay in the cache: .*another proxy/);
+  } finally {
+    lock.release();
     await app.close();
   }
 });
