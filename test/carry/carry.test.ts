@@ -233,6 +233,27 @@ t.test('attachments of attachments without end are left out, and the image stand
   );
 });
 
+t.test('a platform that an index does not have is told', async (t) => {
+  const { client, image, index } = script();
+  const platform = { os: 'linux', architecture: 'arm64', variant: 'v8' };
+  index([{ ...image('one'), mediaType: OCI_MANIFEST, platform }], 'v1');
+  const carried = async (...platforms: readonly string[]) => {
+    const { signal } = new AbortController();
+    const { rows } = await carry([{ reference: { repository, tag: 'v1' }, platforms }], {
+      ...{ client: { ...client, isKept: async () => await Promise.resolve(got(true)) } },
+      ...{ jobs: 1, watch: quiet, signal, withOthers: false, keepImages: false },
+    });
+    return rows;
+  };
+  t.match(await carried('linux/arm64'), [{ outcome: 'admitted', reasons: [] }]);
+  t.match(await carried('linux/arm64', 'linux/amd64'), [
+    { outcome: 'admitted', reasons: ['without linux/amd64: it has linux/arm64/v8'] },
+  ]);
+  t.match(await carried('linux/amd64'), [
+    { outcome: 'failed', reasons: [/nothing for linux\/amd64/] },
+  ]);
+});
+
 t.test('indexes that name one child many times are walked once', async (t) => {
   const { client, image, index, asked } = script();
   const leaf = image('leaf');
