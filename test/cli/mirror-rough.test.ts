@@ -1,7 +1,7 @@
 /** `countersign mirror …` where something is in the way: lists that are none, a cache in use, output that nobody takes. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
@@ -13,6 +13,7 @@ import { lockFolder } from '../../src/store/folder-lock.ts';
 import { pino } from 'pino';
 import { putImage } from '../helpers/image.ts';
 import { openMirror, TEAM } from '../helpers/mirror-lab.ts';
+import { makeAuthority } from '../verify/notation/revocation/made-revocation.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
 const nothing = (): void => undefined;
@@ -84,6 +85,29 @@ t.test('a proxy that cannot be asked is no refusal', async (t) => {
     const { code, text } = await run([`lab.local/${TEAM}:v1`]);
     t.equal(code, 3);
     t.match(text, /is in use, and listen\.port is 0/);
+  } finally {
+    await app.close();
+  }
+});
+
+t.test('a certificate that was renewed on the disk alone is told', async (t) => {
+  const { config, run } = await openMirror(t);
+  const fixture = (name: string): string =>
+    readFileSync(new URL(`../fixtures/tls/${name}`, import.meta.url), 'utf8');
+  const files = {
+    'c.pem': fixture('test-only-certificate.pem'),
+    'k.pem': fixture('test-only-key.pem'),
+  };
+  const tls = 'tls: { certFile: c.pem, keyFile: k.pem }';
+  const started = config(`listen: { port: 0, ${tls} }`, files);
+  const app = await startApp(started, { logger: pino({ level: 'silent' }), observer });
+  try {
+    const renewed = makeAuthority('proxy.example').pem;
+    const { port } = new URL(app.url);
+    const own = config(`listen: { port: ${port}, ${tls} }`, { ...files, 'c.pem': renewed });
+    const { code, text } = await run([`lab.local/${TEAM}:v1`], { config: own });
+    t.equal(code, 3);
+    t.match(text, /shows another certificate than listen\.tls names/);
   } finally {
     await app.close();
   }
