@@ -20,6 +20,7 @@ import { configCheck } from './cli/config-check.ts';
 import { importBundle, type ImportContext } from './cli/import.ts';
 import { exportBundle } from './cli/export.ts';
 import { EXIT, type CommandIo, type ExitCode } from './cli/io.ts';
+import { survive } from './cli/lost-output.ts';
 import { mirror } from './cli/mirror.ts';
 import { pins } from './cli/pins.ts';
 import { USAGE } from './cli/usage.ts';
@@ -51,6 +52,11 @@ function load(file: string): Config {
 }
 
 async function run(args: readonly string[]): Promise<ExitCode | undefined> {
+  const carries = ['mirror', 'export', 'import'].includes(args[0] ?? '');
+  if (carries && args.includes('--help')) {
+    io.out(USAGE);
+    return EXIT.ok;
+  }
   // It has options of its own, in any order: a protocol that other people's test suites speak.
   if (args[0] === 'verify-bundle') return verifyBundle(args.slice(1), io);
   if (args[0] === 'import' && !args.includes('--help')) {
@@ -208,6 +214,10 @@ function version(): string {
     : 'unknown';
 }
 
+survive(process.stdout, (reason) => {
+  io.err(reason);
+});
+survive(process.stderr, () => undefined);
 try {
   const code = await run(process.argv.slice(2));
   if (code !== undefined) process.exitCode = code;

@@ -4,9 +4,10 @@ import { access, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { Logger } from 'pino';
+import { got } from '../carry/answer.ts';
 import type { Seal } from '../carry/export-plan.ts';
 import { createPatience } from '../carry/patience.ts';
-import { createProxyClient } from '../carry/proxy-client.ts';
+import { createProxyClient, type ProxyClient } from '../carry/proxy-client.ts';
 import type { ExportDesk } from '../cli/carry-desk.ts';
 import type { Config } from '../config/config.ts';
 import { writeNewFile } from '../layout/new-file.ts';
@@ -14,6 +15,7 @@ import type { Write } from '../layout/write-layout.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { matchesRepository, parseMatch } from '../policy/pattern.ts';
 import { BUNDLE_TYPE, signDigest } from '../signing/approval.ts';
+import type { Signer } from '../signing/signer.ts';
 import { blobName, blobsFolder } from '../store/disk-layout.ts';
 import { collectExportFiles } from './export-files.ts';
 import { openKeyDesk } from './key-desk.ts';
@@ -38,6 +40,7 @@ export function openCarryDesk(config: Config, options: CarryDeskOptions): Export
   const rules = config.policies.map(({ name, match }) => ({ name, match: parseMatch(match) }));
   const isRegistry = (name: string): boolean => names.has(name);
   let opened: OwnProxy | undefined;
+  let sealer: Signer | undefined;
   return {
     defaults: { registry: config.upstreams.find((upstream) => upstream.default)?.name, isRegistry },
     isRegistry,
@@ -45,11 +48,14 @@ export function openCarryDesk(config: Config, options: CarryDeskOptions): Export
     async connect() {
       opened = await openOwnProxy(config, logger);
       const { url, dispatcher, isRunning } = opened;
-      const client = createProxyClient({
-        ...{ url, dispatcher, signal },
-        patiently: createPatience({ signal }),
-        openKept: (digest) => createReadStream(join(blobs, blobName(digest))),
-      });
+      const client = seenBy(
+        createProxyClient({
+          ...{ url, dispatcher, signal },
+          patiently: createPatience({ signal }),
+          openKept: (digest) => createReadStream(join(blobs, blobName(digest))),
+        }),
+        blobs,
+      );
       return { client, isRunning };
     },
     ruleOf: (repository) =>
@@ -57,6 +63,7 @@ export function openCarryDesk(config: Config, options: CarryDeskOptions): Export
     collectFiles: (governing) => collectExportFiles(config, governing),
     async openSeal(key) {
       const signer = await openKeyDesk(env).openSigner(key);
+      sealer = signer;
       return async (record: Descriptor): Promise<Seal> => {
         const { manifest, blobs: contents } = await signDigest(signer, record, {}, clock());
         return { manifest, artifactType: BUNDLE_TYPE, blobs: contents };
@@ -67,12 +74,32 @@ export function openCarryDesk(config: Config, options: CarryDeskOptions): Export
       else await writeNewFile(file, work);
     },
     findObstacle,
-    close: async () => opened?.close(),
+    async close() {
+      await sealer?.close();
+      await opened?.close();
+    },
+  };
+}
+
+/**
+ * What answers at `listen` while the cache is in use may be the proxy of another one, with other rules: what it has counts
+ * when it lies in this cache.
+ */
+function seenBy(client: ProxyClient, blobs: string): ProxyClient {
+  return {
+    ...client,
+    async isKept(repository, blob) {
+      const answer = await client.isKept(repository, blob);
+      if (answer.outcome !== 'got' || !answer.value) return answer;
+      const found = await stat(join(blobs, blobName(blob.digest))).catch(() => undefined);
+      return got(found?.isFile() === true);
+    },
   };
 }
 
 async function findObstacle(file: string): Promise<string | undefined> {
   if (file === '-') return undefined;
+  if (file === '' || file.endsWith('/')) return 'expected the name of a file';
   try {
     await access(dirname(resolve(file)), constants.W_OK);
     const known = await stat(file).catch(() => undefined);

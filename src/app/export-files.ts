@@ -15,10 +15,14 @@ const RULES = 'application/vnd.countersign.rules.v1+yaml';
 const HEADER = `# Rules and trust roots under which these images were exported. Nothing of it is in force by being here: look at it,
 # and take into your own configuration what you mean to trust.
 `;
+const PRIVATE_KEY = ' PRIVATE KEY-----';
 /** Bytes of all revocation lists from the cache. */
 const MAX_LISTS = 64 * 1024 * 1024;
 
-/** @param rules names of the rules that govern what is exported. */
+/**
+ * @param rules names of the rules that govern what is exported.
+ * @throws {Error} for a trust root in whose files a private key lies.
+ */
 export async function collectExportFiles(
   config: Config,
   rules: ReadonlySet<string>,
@@ -39,6 +43,13 @@ export async function collectExportFiles(
   const policies = await writtenRules(config, governing);
   const text = `${HEADER}${stringify({ trustRoots, policies }, { lineWidth: 0 })}`;
   const written = { path: 'rules.yaml', mediaType: RULES, bytes: Buffer.from(text) };
+  for (const { path, bytes } of files) {
+    // Readers of certificates pass over what else a file has; who is given the bundle would not.
+    if (!bytes.includes(PRIVATE_KEY)) continue;
+    throw new Error(
+      `what would be ${path} holds a private key: take it out of the file of the trust root`,
+    );
+  }
   // The same file may be named by several roots; each path is there once.
   return [...new Map([written, ...files].map((file) => [file.path, file])).values()];
 }

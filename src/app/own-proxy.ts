@@ -21,6 +21,8 @@ export interface OwnProxy {
 /** Milliseconds in which a running proxy must say that it is there. */
 const GREETING = 10_000;
 
+const ANOTHER = 'ANOTHER_CERTIFICATE';
+
 const nobody: Observer = {
   pull: () => undefined,
   blobServed: () => undefined,
@@ -71,10 +73,21 @@ async function openRunning({ listen, cache }: Config, cause: StoreError): Promis
     if (statusCode !== 200) throw new Error(`it answers ${statusCode}`);
   } catch (error) {
     await dispatcher.destroy();
+    if (isAnotherCertificate(error)) {
+      throw refuse(
+        `what answers at ${url} shows another certificate than listen.tls names: a proxy shows a new one from its next start on`,
+      );
+    }
     const reason = error instanceof Error ? error.message : String(error);
     throw refuse(`no proxy answers at ${url}: ${reason}`);
   }
   return { url, dispatcher, isRunning: true, close: () => dispatcher.destroy() };
+}
+
+/** OpenSSL's word for each way in which a chain does not lead to the certificate that is believed. */
+function isAnotherCertificate(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return code === ANOTHER || /SELF_SIGNED_CERT|^UNABLE_TO_(?:GET_ISSUER|VERIFY_LEAF)/.test(code);
 }
 
 /** Where this machine reaches what listens there. */
@@ -101,6 +114,6 @@ async function trusting({ tls }: ListenConfig): Promise<Trust> {
     checkServerIdentity: (_host, { fingerprint256 }) =>
       fingerprint256 === expected
         ? undefined
-        : new Error('expected the certificate that listen.tls names, got another one'),
+        : Object.assign(new Error('expected another certificate'), { code: ANOTHER }),
   };
 }

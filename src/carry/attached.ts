@@ -3,7 +3,7 @@ import type { Content } from '../layout/proven.ts';
 import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import { got, type Answer, type Failed } from './answer.ts';
-import { MAX_ATTACHMENT_DEPTH } from './bounds.ts';
+import { MAX_ATTACHMENT_DEPTH, MAX_FURTHER_ATTACHED } from './bounds.ts';
 import type { ProxyClient, ServedManifest } from './proxy-client.ts';
 
 /** One manifest that belongs to another. */
@@ -28,6 +28,11 @@ export interface FoundAttached {
 /** '' is the list of referrers where a registry has no API for it. */
 const SUFFIXES = ['.sig', '.att', '.sbom', ''] as const;
 
+/** How many more attachments of attachments are looked at, and for; one for all manifests of an image. */
+export interface Budget {
+  left: number;
+}
+
 /**
  * Looks in every place. What the proxy refuses there, or does not find, is left out and noted; what it cannot tell now
  * fails the whole.
@@ -36,6 +41,7 @@ export async function findAttached(
   client: ProxyClient,
   repository: Repository,
   subject: Digest,
+  further: Budget = { left: MAX_FURTHER_ATTACHED },
   depth = 0,
 ): Promise<Answer<FoundAttached>> {
   const attached: Attached[] = [];
@@ -60,6 +66,7 @@ export async function findAttached(
   if (referrers.outcome === 'got') for (const one of referrers.value) listed.set(one.digest, one);
   else if (!isSettled(referrers)) return referrers;
   for (const one of listed.values()) {
+    if (depth > 0 && further.left-- <= 0) break;
     const answer = await client.manifest(repository, one.digest);
     if (answer.outcome !== 'got') {
       if (!isSettled(answer)) return answer;
@@ -75,11 +82,15 @@ export async function findAttached(
   }
   if (depth < MAX_ATTACHMENT_DEPTH) {
     for (const one of attached.filter(mayBeSigned)) {
-      const further = await findAttached(client, repository, one.served.digest, depth + 1);
-      if (further.outcome !== 'got') return further;
-      attached.push(...further.value.attached);
-      notes.push(...further.value.notes);
+      if (further.left-- <= 0) break;
+      const found = await findAttached(client, repository, one.served.digest, further, depth + 1);
+      if (found.outcome !== 'got') return found;
+      attached.push(...found.value.attached);
+      notes.push(...found.value.notes);
     }
+  }
+  if (further.left < 0 && depth === 0) {
+    notes.push(`without some of what is attached to its attachments: there is too much of it`);
   }
   return got({ attached, notes });
 }

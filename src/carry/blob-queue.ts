@@ -1,8 +1,7 @@
 /** Blobs that the proxy is to have: each asked for once in a run, so many at a time. */
 import type { Content } from '../layout/proven.ts';
-import type { Digest } from '../oci/digest.ts';
-import type { Repository } from '../oci/reference.ts';
-import { got, type Answer } from './answer.ts';
+import { formatRepository, type Repository } from '../oci/reference.ts';
+import { got, type Answer, type Failed } from './answer.ts';
 import type { ProxyClient } from './proxy-client.ts';
 import { createSlots } from './slots.ts';
 
@@ -19,7 +18,9 @@ export interface BlobQueue {
 }
 
 export function createBlobQueue(client: ProxyClient, parallel: number): BlobQueue {
-  const known = new Map<Digest, Promise<Answer<Arrival>>>();
+  const known = new Map<string, Promise<Answer<Arrival>>>();
+  /** What could not be had with all patience, by where it was asked for: the next image that has it does not wait again. */
+  const lost = new Map<string, Failed>();
   const slots = createSlots(parallel);
 
   async function bring(
@@ -36,16 +37,22 @@ export function createBlobQueue(client: ProxyClient, parallel: number): BlobQueu
 
   return {
     async bring(repository, blob, onBytes) {
-      const { digest } = blob;
-      for (let other = known.get(digest); other !== undefined; other = known.get(digest)) {
+      // Who declares another size asks for something else, which there cannot be.
+      const key = `${blob.digest} ${blob.size}`;
+      for (let other = known.get(key); other !== undefined; other = known.get(key)) {
         const answer = await other;
         // What failed in one repository may be there in another.
         if (answer.outcome === 'got') return got('cached');
-        if (known.get(digest) === other) break;
+        if (known.get(key) === other) break;
       }
+      const place = `${formatRepository(repository)} ${key}`;
+      const before = lost.get(place);
+      if (before !== undefined) return before;
       const own = slots(() => bring(repository, blob, onBytes));
-      known.set(digest, own);
-      return own;
+      known.set(key, own);
+      const answer = await own;
+      if (answer.outcome === 'failed') lost.set(place, answer);
+      return answer;
     },
   };
 }

@@ -29,3 +29,5 @@ export const MAX_IMAGES = 20_000;
 export const MAX_INDEX_DEPTH = 3;
 /** How many attachments of attachments are followed: image, attestation, signature of the attestation. */
 export const MAX_ATTACHMENT_DEPTH = 2;
+/** Manifests of one image that are looked at because they are attached to attachments, and looks for such. */
+export const MAX_FURTHER_ATTACHED = 1000;

@@ -47,6 +47,8 @@ export interface CarryParts extends SurveyOptions {
   readonly client: ProxyClient;
   /** Images at a time. */
   readonly jobs: number;
+  /** Whether the manifests are wanted afterwards; those of thousands of images take much memory. */
+  readonly keepImages: boolean;
   readonly watch: CarryWatch;
   /** No image is begun after it. */
   readonly signal: AbortSignal;
@@ -57,10 +59,12 @@ export interface CarryParts extends SurveyOptions {
 export interface CarriedList {
   /** In the order in which they were asked for. */
   readonly rows: readonly Row[];
-  /** Of those that are admitted, where all of them was wanted. */
+  /** Empty unless they are kept. */
   readonly images: readonly CarriedImage[];
   /** Images that were not begun, or not ended, when it was interrupted. */
   readonly undone: number;
+  /** Whether somebody ended it; what is done may not have been looked at a last time. */
+  readonly interrupted: boolean;
 }
 
 /** Blobs that arrive for one image at a time. */
@@ -70,7 +74,7 @@ const SETTLED = 600;
 const SETTLE = 100;
 
 export async function carry(wanted: readonly Wanted[], parts: CarryParts): Promise<CarriedList> {
-  const { client, jobs, watch, signal } = parts;
+  const { client, jobs, watch, signal, keepImages } = parts;
   const queue = createBlobQueue(client, jobs * PER_IMAGE);
   const isOver = (): boolean => signal.aborted;
   const resolved = await resolve(wanted, client);
@@ -84,51 +88,62 @@ export async function carry(wanted: readonly Wanted[], parts: CarryParts): Promi
     const reference = formatReference(image.reference);
     watch.begun(reference);
     const result = await carryImage(image, parts, queue);
+    if (!keepImages) result.image = undefined;
     // What ended because of the signal says nothing about the image.
     if (isOver() && result.row.outcome === 'failed') return;
     results.set(image, result);
     watch.ended(result.row);
   });
-  const done = list.flatMap((image) => results.get(image) ?? []);
   const moments = { left: SETTLED };
-  if (!isOver()) await forEachOf(done, jobs, (result) => confirm(result, parts, moments));
+  // What cannot be looked at because it was interrupted is as it was found when it was fetched.
+  await forEachOf(results, jobs, async ([{ reference }, result]) => {
+    if (!isOver()) await confirm(result, reference.repository, parts, moments);
+  });
+  const done = list.flatMap((image) => results.get(image) ?? []);
   return {
     rows: [...done.map(({ row }) => row), ...unresolved],
     images: done.flatMap(({ image }) => image ?? []),
     undone: list.length - done.length,
+    interrupted: isOver(),
   };
 }
 
 interface Result {
   row: Row;
-  /** What must be in the cache, where the image was admitted. */
-  readonly kept?: { readonly repository: Repository; readonly contents: readonly Content[] };
-  /** For who wants to do more with it: thousands of them take room. */
   image?: CarriedImage | undefined;
+  /** All that is to be in the cache, each once. */
+  readonly blobs: readonly Content[];
 }
 
 /** What was fetched may not have been kept, or may have made room for what came after it. */
 async function confirm(
   result: Result,
-  { client, settle = pause }: CarryParts,
+  repository: Repository,
+  { client, signal, settle = pause }: CarryParts,
   moments: { left: number },
 ): Promise<void> {
-  const { row, kept } = result;
-  if (kept === undefined) return;
-  const { repository, contents } = kept;
+  const { row, blobs } = result;
   const missing: Digest[] = [];
-  for (const blob of contents) {
+  for (const blob of blobs) {
     let answer = await client.isKept(repository, blob);
     // Its last byte is sent when it is proven, a moment before it has its name.
     while (answer.outcome === 'got' && !answer.value && moments.left-- > 0) {
       await settle();
       answer = await client.isKept(repository, blob);
     }
-    if (answer.outcome !== 'got' || !answer.value) missing.push(blob.digest);
+    if (signal.aborted) return;
+    if (answer.outcome !== 'got') {
+      const unknown = `it could not be seen whether it is in the cache: ${answer.message}`;
+      result.row = { ...row, outcome: 'failed', reasons: [unknown, ...row.reasons] };
+      result.image = undefined;
+      return;
+    }
+    if (!answer.value) missing.push(blob.digest);
   }
   if (missing.length === 0) return;
-  const told = `${missing.length} of its ${contents.length} blobs did not stay in the cache`;
-  const advice = 'its disk may be full, or cache.maxSize too small for the list';
+  const told = `${missing.length} of its ${blobs.length} blobs did not stay in the cache`;
+  const advice =
+    'its disk may be full, or cache.maxSize too small for the list, or another proxy than its own answers';
   result.row = { ...row, outcome: 'failed', reasons: [`${told}: ${advice}`, ...row.reasons] };
   result.image = undefined;
 }
@@ -145,6 +160,11 @@ async function resolve(
   const add = (image: WantedImage): void => {
     const key = JSON.stringify([formatReference(image.reference), image.platforms]);
     if (!list.has(key)) list.set(key, image);
+    if (list.size > MAX_IMAGES) {
+      throw new RangeError(
+        `expected at most ${MAX_IMAGES} images, got more: ${formatReference(image.reference)}`,
+      );
+    }
   };
   for (const one of wanted) {
     if (one.pattern === undefined) {
@@ -162,9 +182,6 @@ async function resolve(
     if (tags.length === 0)
       rows.push(rowOf(formatWanted(one), { outcome: 'absent', message: none }));
     for (const tag of tags) add({ reference: { repository, tag }, platforms });
-    if (list.size > MAX_IMAGES) {
-      throw new RangeError(`expected at most ${MAX_IMAGES} images, got more: ${formatWanted(one)}`);
-    }
   }
   return { list: [...list.values()], rows };
 }
@@ -176,7 +193,7 @@ async function carryImage(
 ): Promise<Result> {
   const reference = formatReference(wanted.reference);
   const surveyed = await survey(client, wanted, { withOthers });
-  if (surveyed.outcome !== 'got') return { row: rowOf(reference, surveyed) };
+  if (surveyed.outcome !== 'got') return { row: rowOf(reference, surveyed), blobs: [] };
   const { value } = surveyed;
   const { digest } = value.top;
   const { repository } = wanted.reference;
@@ -201,25 +218,29 @@ async function carryImage(
 
   let flaw: Failed | undefined;
   await forEachOf(value.blobs, PER_IMAGE, async (blob) => {
-    flaw ??= await bring(blob);
+    if (flaw !== undefined) return;
+    // Not in one statement with what waits: another blob's failure may have come meanwhile.
+    const answer = await bring(blob);
+    flaw ??= answer;
   });
-  if (flaw !== undefined) return { row: { ...rowOf(reference, flaw), digest, fetched } };
+  if (flaw !== undefined) return { row: { ...rowOf(reference, flaw), digest, fetched }, blobs: [] };
   const attached = await bringAttached(value.attached, bring);
-  if ('outcome' in attached) return { row: { ...rowOf(reference, attached), digest, fetched } };
+  if ('outcome' in attached)
+    return { row: { ...rowOf(reference, attached), digest, fetched }, blobs: [] };
   const image: CarriedImage = { ...value, wanted, attached: attached.kept };
   const manifests = [
     ...value.chosen,
     ...value.others,
     ...attached.kept.map(({ served }) => served),
   ];
-  const contents = eachOnce(allContents(image));
   const row: Row = {
     ...{ reference, digest, fetched, outcome: 'admitted' },
-    size: sum(contents) + manifestBytes(manifests),
+    size: sum(allContents(image)) + manifestBytes(manifests),
     reasons: [...value.notes, ...attached.notes],
   };
-  // Who wants the other platforms' manifests writes them somewhere; nobody else looks at the image again.
-  return { row, kept: { repository, contents }, ...(withOthers ? { image } : {}) };
+  // Descriptors hold more than their names, and images name the same.
+  const blobs = new Map(allContents(image).map(({ digest, size }) => [digest, size]));
+  return { row, image, blobs: [...blobs].map(([digest, size]) => ({ digest, size })) };
 }
 
 /** An attachment whose content is refused is left out; the image stands without it. */
@@ -252,13 +273,9 @@ export function allContents({ blobs, attached }: Surveyed): readonly Content[] {
   return [...blobs, ...attached.flatMap(({ served }) => contentsOf(served))];
 }
 
-function eachOnce(contents: readonly Content[]): readonly Content[] {
-  return [...new Map(contents.map(({ digest, size }) => [digest, { digest, size }])).values()];
-}
-
 /** Each content once. */
 function sum(contents: readonly Content[]): number {
-  return sumOf(eachOnce(contents).map(({ size }) => size));
+  return sumOf(new Map(contents.map(({ digest, size }) => [digest, size])).values());
 }
 
 function sumOf(numbers: Iterable<number>): number {

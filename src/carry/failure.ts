@@ -57,3 +57,8 @@ export function isPassing(error: unknown): boolean {
   const code = 'code' in error ? error.code : undefined;
   return typeof code === 'string' && (code.startsWith('UND_ERR_') || /^E[A-Z_]+$/.test(code));
 }
+
+/** Nobody listens there. */
+export function isUnheard(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED';
+}

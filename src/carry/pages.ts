@@ -23,7 +23,8 @@ export async function readPages<T>(pages: Pages<T>): Promise<Answer<readonly T[]
     const page = await pages.ask(path);
     if (page.outcome !== 'got') return page;
     try {
-      items.push(...pages.itemsOf(page.value.bytes));
+      // Not spread: an argument each is more than a call takes.
+      for (const item of pages.itemsOf(page.value.bytes)) items.push(item);
     } catch (error) {
       if (error instanceof SyntaxError) return failed(`${path}: ${error.message}`);
       throw error;

@@ -9,7 +9,7 @@ import { formatRepository, isTag, type Repository } from '../oci/reference.ts';
 import { readWhole } from '../upstream/body.ts';
 import { got, type Answer, type Failed } from './answer.ts';
 import { CLIENT_BOUNDS } from './bounds.ts';
-import { explain, isPassing, readRefusal } from './failure.ts';
+import { explain, isPassing, isUnheard, readRefusal } from './failure.ts';
 import { readPages } from './pages.ts';
 import type { Again, Patiently } from './patience.ts';
 
@@ -80,19 +80,30 @@ export function createProxyClient(options: ProxyClientOptions): ProxyClient {
     return answer;
   }
 
+  /** Nobody listened for as long as anybody waits: until somebody does, nothing waits for it again. */
+  let isGone = false;
+
   /** Asks until there is an answer that another attempt would not change. */
-  function patientlyAsk<T extends object>(
+  async function patientlyAsk<T extends object>(
     what: string,
     attempt: (number: number) => Promise<T | Again>,
   ): Promise<T | Failed> {
-    return patiently<T | Failed>(async (number): Promise<T | Failed | Again> => {
+    let unheard: Failed | undefined;
+    const answer = await patiently<T | Failed>(async (number): Promise<T | Failed | Again> => {
+      unheard = undefined;
       try {
-        return await attempt(number);
+        const heard = await attempt(number);
+        isGone = false;
+        return heard;
       } catch (error) {
         const again = explain(error, what);
-        return signal?.aborted === true || !isPassing(error) ? again : { again };
+        if (signal?.aborted === true || !isPassing(error)) return again;
+        if (isUnheard(error)) unheard = again;
+        return unheard !== undefined && isGone ? again : { again };
       }
     });
+    if (answer === unheard) isGone = true;
+    return answer;
   }
 
   function manifest(repository: Repository, reference: string): Promise<Answer<ServedManifest>> {
@@ -189,6 +200,9 @@ export function createProxyClient(options: ProxyClientOptions): ProxyClient {
   }
 }
 
+/** Objects and arrays in a page of a list of tags, and members of one of them. */
+const MAX_LISTED = 500_000;
+
 interface AskOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly headersTimeout?: number;
@@ -221,7 +235,8 @@ async function* bytesOf(body: AsyncIterable<unknown>): AsyncGenerator<Uint8Array
 }
 
 function tagsOf(page: Buffer): readonly string[] {
-  const json = parseJson(page, { maxContainers: 64 });
+  // Google's registries add a map of every manifest to their lists.
+  const json = parseJson(page, { maxContainers: MAX_LISTED, maxMembers: MAX_LISTED });
   const tags: unknown = isJsonObject(json) ? (json['tags'] ?? []) : undefined;
   if (!Array.isArray(tags)) throw new SyntaxError('expected a list of tags');
   return tags.filter((tag): tag is string => typeof tag === 'string' && isTag(tag));

@@ -2,12 +2,13 @@
 import type { Content } from '../layout/proven.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
+import type { Manifest } from '../oci/manifest.ts';
 import type { Repository } from '../oci/reference.ts';
 import { failed, got, type Answer, type Failed } from './answer.ts';
 import { contentsOf, findAttached, type Attached } from './attached.ts';
-import { MAX_INDEX_DEPTH } from './bounds.ts';
+import { MAX_FURTHER_ATTACHED, MAX_INDEX_DEPTH } from './bounds.ts';
 import type { ProxyClient, ServedManifest } from './proxy-client.ts';
-import { chooseChildren, type Platform, type WantedImage } from './wanted.ts';
+import { chooseChildren, isOfPlatform, type Platform, type WantedImage } from './wanted.ts';
 
 export interface Surveyed {
   readonly top: ServedManifest;
@@ -38,9 +39,13 @@ export async function survey(
   const flaw = await descend({ client, repository, tree, withOthers }, top.value, platforms, 0);
   if (flaw !== undefined) return flaw;
   const attached: Attached[] = [];
-  const notes = top.value.warning === undefined ? [] : [`with a warning: ${top.value.warning}`];
+  const { warning, manifest } = top.value;
+  const notes = warning === undefined ? [] : [`with a warning: ${warning}`];
+  const lacking = lackingPlatforms(manifest, platforms);
+  if (lacking !== undefined) notes.push(lacking);
+  const further = { left: MAX_FURTHER_ATTACHED };
   for (const { digest } of tree.chosen.values()) {
-    const found = await findAttached(client, repository, digest);
+    const found = await findAttached(client, repository, digest, further);
     if (found.outcome !== 'got') return found;
     attached.push(...found.value.attached);
     notes.push(...found.value.notes);
@@ -93,7 +98,7 @@ async function descend(
   const isChosen = new Set(chosen.map(({ digest }) => digest));
   for (const { digest } of manifest.manifests) {
     if (tree.chosen.has(digest)) continue;
-    if (!isChosen.has(digest) && !withOthers) continue;
+    if (!isChosen.has(digest) && (!withOthers || tree.others.has(digest))) continue;
     const child = await descent.client.manifest(descent.repository, digest);
     if (child.outcome !== 'got') return { ...child, message: `child ${child.message}` };
     if (isChosen.has(digest)) {
@@ -119,12 +124,27 @@ async function descendOther(
   if (manifest.kind === 'image') return undefined;
   if (depth >= MAX_INDEX_DEPTH) return tooDeep();
   for (const { digest } of manifest.manifests) {
+    if (tree.others.has(digest)) continue;
     const child = await client.manifest(repository, digest);
     if (child.outcome !== 'got') return { ...child, message: `child ${child.message}` };
     const flaw = await descendOther(descent, child.value, depth + 1);
     if (flaw !== undefined) return flaw;
   }
   return undefined;
+}
+
+/** An index that has some of the platforms only; one that has none is no success. */
+function lackingPlatforms(
+  manifest: Manifest,
+  platforms: readonly Platform[] = [],
+): string | undefined {
+  if (manifest.kind === 'image') return undefined;
+  const children = manifest.manifests;
+  const lacking = platforms.filter(
+    (wanted) => !children.some(({ platform = '' }) => isOfPlatform(platform, wanted)),
+  );
+  if (lacking.length === 0) return undefined;
+  return `without ${lacking.join(', ')}: ${platformsOf(children)}`;
 }
 
 function tooDeep(): Failed {

@@ -54,7 +54,11 @@ export function parseWanted(
   if (!TAG_PATTERN.test(tag)) {
     throw new SyntaxError(`expected a tag in which * may stand for any characters, got "${tag}"`);
   }
-  const { repository } = parseReference(text.slice(0, colon), defaults);
+  const before = text.slice(0, colon);
+  if (before.lastIndexOf(':') > before.lastIndexOf('/') && before.includes('/')) {
+    throw new SyntaxError(`expected one tag, got ${JSON.stringify(text.slice(0, 300))}`);
+  }
+  const { repository } = parseReference(before, defaults);
   return { repository, pattern: tag, platforms };
 }
 

@@ -1,8 +1,8 @@
 /** What the process gives to the commands that carry images: its terminal, its input, and its end. */
-import { readFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
+import { createReadStream } from 'node:fs';
 import type { CarryDesk, Terminal } from './carry-desk.ts';
 import type { CarryParts } from '../carry/carry.ts';
+import { MAX_LIST } from './image-list.ts';
 import type { CommandIo } from './io.ts';
 
 export interface CarryContext<Desk extends CarryDesk = CarryDesk> {
@@ -37,7 +37,26 @@ export function carryContext<Desk extends CarryDesk>(
       rows: () => stderr.rows,
       write: (line) => void stderr.write(line),
     },
-    readFile: (file) => (file === '-' ? text(process.stdin) : readFile(file, 'utf8')),
+    readFile: (file) => readText(file === '-' ? process.stdin : createReadStream(file), MAX_LIST),
     ...{ signal, io },
   };
+}
+
+/** The size of a file says nothing where it is a pipe or a device. @throws {RangeError} or {SyntaxError} */
+export async function readText(
+  bytes: AsyncIterable<Uint8Array | string>,
+  most: number,
+): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of bytes) {
+    length += chunk.length;
+    if (length > most) throw new RangeError(`expected at most ${most} bytes, got more`);
+    chunks.push(Buffer.from(chunk));
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw new SyntaxError('expected UTF-8 text');
+  }
 }

@@ -63,8 +63,8 @@ function countOf(rows: readonly Row[]) {
 }
 
 /** Refusals first: somebody has to look at them; then what could not be had; then what nobody waited for. */
-export function exitCodeOf({ rows, undone }: CarriedList): ExitCode {
-  if (undone > 0) return EXIT.interrupted;
+export function exitCodeOf({ rows, undone, interrupted }: CarriedList): ExitCode {
+  if (undone > 0 || interrupted) return EXIT.interrupted;
   const { refused, failed } = countOf(rows);
   if (refused > 0) return EXIT.denied;
   return failed > 0 ? EXIT.undetermined : EXIT.ok;

@@ -53,7 +53,7 @@ export async function exportBundle(
       const wanted = await readAll(positionals, { ...desk, platforms }, context.readFile);
       const seal = key === undefined ? undefined : await desk.openSeal(key);
       const { client } = await desk.connect();
-      const carrying = { jobs: options.jobs, withOthers: true, client };
+      const carrying = { jobs: options.jobs, withOthers: true, keepImages: true, client };
       const list = await carryAll(wanted, carrying, context);
       return await finish(list, { ...options, desk, client, seal }, context);
     } finally {

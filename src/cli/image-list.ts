@@ -46,7 +46,8 @@ export function parseImageList(
   file: string,
   options: ListOptions,
 ): readonly Wanted[] {
-  return isYaml(text, file) ? parseYaml(text, file, options) : parseLines(text, file, options);
+  const bare = text.replace(/^\uFEFF/, '');
+  return isYaml(bare, file) ? parseYaml(bare, file, options) : parseLines(bare, file, options);
 }
 
 function isYaml(text: string, file: string): boolean {

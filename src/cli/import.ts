@@ -111,8 +111,7 @@ function parseNaming(text: string, desk: ImportDesk): Naming {
 /** The exit code of what can be expected to go wrong; undefined for anything else. */
 function exitOf(error: unknown): ExitCode | undefined {
   if (error instanceof SyntaxError) return EXIT.usage;
-  if (error instanceof StoreError) return error.code === 'in-use' ? EXIT.denied : EXIT.undetermined;
-  if (error instanceof FillError) return EXIT.undetermined;
+  if (error instanceof StoreError || error instanceof FillError) return EXIT.undetermined;
   if (!(error instanceof LayoutError)) return undefined;
   switch (error.code) {
     case 'unreadable':

@@ -1,9 +1,11 @@
 /** `countersign mirror …`: fetches and verifies a list of images ahead of time. */
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { plainText } from '../admission/plain-text.ts';
 import { carry, type CarriedList, type CarryParts } from '../carry/carry.ts';
 import { parsePlatform, type Wanted } from '../carry/wanted.ts';
+import { ConfigError } from '../config/problem.ts';
+import { SigningError } from '../signing/signing-error.ts';
 import type { CarryContext } from './carry-context.ts';
 import { exitCodeOf, printList } from './carry-table.ts';
 import { MAX_LIST, parseImageList, readWanted, type ListOptions } from './image-list.ts';
@@ -36,7 +38,11 @@ export async function mirror(args: readonly string[], context: CarryContext): Pr
     try {
       const wanted = await readAll(positionals, { ...desk, platforms }, context.readFile);
       const { client } = await desk.connect();
-      const list = await carryAll(wanted, { jobs, withOthers: false, client }, context);
+      const list = await carryAll(
+        wanted,
+        { jobs, withOthers: false, keepImages: false, client },
+        context,
+      );
       printList(list, values.json, io);
       return exitCodeOf(list);
     } finally {
@@ -45,14 +51,21 @@ export async function mirror(args: readonly string[], context: CarryContext): Pr
   });
 }
 
-/** What makes no sense is told in one line. */
+/**
+ * What ends the command is told in one line. Nothing was decided then, so that it never ends as after a refusal: a list
+ * that makes no sense and a key that cannot be opened are usage, a proxy that cannot be had is not.
+ */
 export async function withUsage(io: CommandIo, work: () => Promise<ExitCode>): Promise<ExitCode> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
-    io.err(plainText(error.message, MAX_LINE));
-    return EXIT.usage;
+    if (error instanceof ConfigError) throw error;
+    io.err(plainText(error instanceof Error ? error.message : String(error), MAX_LINE));
+    const isUsage =
+      error instanceof SyntaxError ||
+      error instanceof RangeError ||
+      (error instanceof SigningError && error.code !== 'unreachable');
+    return isUsage ? EXIT.usage : EXIT.undetermined;
   }
 }
 
@@ -79,11 +92,22 @@ export async function readAll(
 ): Promise<readonly Wanted[]> {
   const found: Wanted[] = [];
   for (const arg of args) {
-    const file = arg.startsWith('@') ? arg.slice(1) : existsSync(arg) ? arg : undefined;
-    if (file === undefined) found.push(readWanted(arg, options.platforms, options));
-    else found.push(...parseImageList(await readList(file, readFile), file, options));
+    const file = arg.startsWith('@') ? arg.slice(1) : isList(arg) ? arg : undefined;
+    if (file === undefined) {
+      found.push(readWanted(arg, options.platforms, options));
+      continue;
+    }
+    const listed = parseImageList(await readList(file, readFile), file, options);
+    if (listed.length === 0) throw new SyntaxError(`the list ${file} names no image`);
+    // Not spread: an argument each is more than a call takes.
+    for (const one of listed) found.push(one);
   }
   return found;
+}
+
+/** A folder that is called like an image is no list. */
+function isList(arg: string): boolean {
+  return statSync(arg, { throwIfNoEntry: false })?.isDirectory() === false;
 }
 
 async function readList(file: string, readFile: CarryContext['readFile']): Promise<string> {
@@ -100,7 +124,7 @@ async function readList(file: string, readFile: CarryContext['readFile']): Promi
 /** Carries them and shows how it goes. */
 export async function carryAll(
   wanted: readonly Wanted[],
-  options: Pick<CarryParts, 'jobs' | 'withOthers' | 'client'>,
+  options: Pick<CarryParts, 'jobs' | 'withOthers' | 'keepImages' | 'client'>,
   { terminal, signal, settle }: Pick<CarryContext, 'terminal' | 'signal' | 'settle'>,
 ): Promise<CarriedList> {
   const progress = createProgress(terminal);

@@ -13,7 +13,12 @@ export async function writeNewFile(
   work: (write: Write) => Promise<void>,
 ): Promise<void> {
   const folder = dirname(resolve(path));
-  const beside = join(folder, `.${basename(path)}-${randomBytes(8).toString('hex')}`);
+  // Of the name no more than leaves room for the rest in the 255 bytes of a file system.
+  const known = Buffer.from(basename(path)).subarray(0, 100).toString('latin1');
+  const beside = join(
+    folder,
+    `.${known.replaceAll(/[^ -~]/g, '_')}-${randomBytes(8).toString('hex')}`,
+  );
   try {
     {
       await using file = await open(beside, 'wx', 0o644);

@@ -11,6 +11,8 @@ const MAX_CONTAINERS = 65_536;
 export interface JsonBounds {
   /** Objects and arrays; 65,536 unless told. */
   readonly maxContainers?: number;
+  /** Members of one object; 4096 unless told. */
+  readonly maxMembers?: number;
 }
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -23,7 +25,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
  * Parses UTF-8 JSON in which no object names a member twice.
  * RFC 8259 §4 leaves duplicate names to the reader, so two readers of one signed text could see different content.
  * @throws {SyntaxError} for anything else: bad UTF-8, bad JSON, a duplicate member, nesting beyond 64, an object of more
- * than 4096 members, more than 65,536 objects and arrays unless `bounds` says otherwise.
+ * than 4096 members, more than 65,536 objects and arrays; `bounds` may say otherwise.
  */
 export function parseJson(bytes: Uint8Array, bounds: JsonBounds = {}): unknown {
   let text: string;
@@ -37,7 +39,8 @@ export function parseJson(bytes: Uint8Array, bounds: JsonBounds = {}): unknown {
 
 /** {@link parseJson} for text that is decoded already. */
 export function parseJsonText(text: string, bounds: JsonBounds = {}): unknown {
-  refuseDuplicateMembers(text, bounds.maxContainers ?? MAX_CONTAINERS);
+  const { maxContainers = MAX_CONTAINERS, maxMembers = MAX_MEMBERS } = bounds;
+  refuseDuplicateMembers(text, { maxContainers, maxMembers });
   try {
     return JSON.parse(text);
   } catch {
@@ -46,7 +49,10 @@ export function parseJsonText(text: string, bounds: JsonBounds = {}): unknown {
 }
 
 /** Walks strings and brackets alone, before the parse: text that is no JSON is refused by that. */
-function refuseDuplicateMembers(text: string, maxContainers: number): void {
+function refuseDuplicateMembers(
+  text: string,
+  { maxContainers, maxMembers }: Required<JsonBounds>,
+): void {
   const open: (Set<string> | undefined)[] = [];
   let names: Set<string> | undefined;
   let atName = false;
@@ -57,8 +63,8 @@ function refuseDuplicateMembers(text: string, maxContainers: number): void {
         const end = endOfString(text, at);
         if (atName && names !== undefined) {
           const name = stringAt(text, at, end);
-          if (names.size >= MAX_MEMBERS) {
-            throw new SyntaxError(`an object of more than ${MAX_MEMBERS} members`);
+          if (names.size >= maxMembers) {
+            throw new SyntaxError(`an object of more than ${maxMembers} members`);
           }
           if (names.has(name)) {
             throw new SyntaxError(`duplicate member ${text.slice(at, Math.min(end + 1, at + 80))}`);

@@ -1,5 +1,5 @@
 /** Rules and trust roots of an export: taken out of the bundle, they are a configuration that trusts the same. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -135,4 +135,25 @@ policies:
   t.ok(unused !== undefined && fetched !== undefined);
   t.match(idsOf(there), ids, 'the same keys and certificates');
   t.equal(readFileSync(join(other, 'rules.yaml'), 'utf8').startsWith('# Rules'), true);
+});
+
+t.test('a private key that lies in a trust store stays here', async (t) => {
+  const secret = createSigner().privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const notation = join(examples, 'notation');
+  const folder = folderFor(t, {
+    'notation/trustpolicy.json': readFileSync(join(notation, 'trustpolicy.json')),
+    'notation/truststore/x509/ca/left-over/ca.pem': `${makeAuthority('root').pem}${secret}`,
+    'countersign.yaml': `
+cache: { path: cache }
+upstreams: { lab.local: {} }
+trustRoots: { stores: { notation: { configDir: notation } } }
+policies: [{ name: all, match: lab.local/**, require: { notation: { trustRoot: stores } } }]
+`,
+  });
+  cpSync(join(notation, 'truststore'), join(folder, 'notation/truststore'), { recursive: true });
+  const options = { env: {}, cwd: folder, inspect: inspectRules };
+  const config = loadConfig(join(folder, 'countersign.yaml'), options);
+  await t.rejects(collectExportFiles(config, new Set(['all'])), {
+    message: /trust\/stores\/.*left-over\/ca\.pem holds a private key/,
+  });
 });

@@ -1,4 +1,6 @@
 /** The client of a proxy against answers that no good proxy gives. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import t, { type Test } from 'tap';
 import { Agent } from 'undici';
 import { createPatience } from '../../src/carry/patience.ts';
@@ -137,4 +139,42 @@ t.test('what another server would send is read from the cache itself', async (t)
   t.equal(await read(createProxyClient({ ...base, openKept })), 'content');
   await t.rejects(read(createProxyClient(base)), /another server alone/);
   t.match(await createProxyClient(base).fetchBlob(repository, blob, never), { outcome: 'got' });
+});
+
+t.test('a list of tags may be long, and say more than tags', async (t) => {
+  const { registry, client } = await open(t);
+  putImage(registry, PATH, 'app', { tag: 'v1' });
+  const tags = Array.from({ length: 150_000 }, (_, at) => `t${at}`);
+  registry.fault(/tags/, { kind: 'replace', body: JSON.stringify({ tags }) }, { times: 1 });
+  const long = await client.tags(repository);
+  t.equal(long.outcome === 'got' && long.value.length, 150_000);
+  // As Google's registries write it.
+  const known = Array.from({ length: 10_000 }, (_, at) => {
+    const tag = at === 0 ? ['v1'] : [];
+    return [`sha256:${at.toString(16).padStart(64, '0')}`, { mediaType: 'a/b', layerId: '', tag }];
+  });
+  const manifest: unknown = Object.fromEntries(known);
+  const body = JSON.stringify({ child: [], manifest, name: 'a', tags: ['v1'] });
+  registry.fault(/tags/, { kind: 'replace', body }, { times: 1 });
+  t.match(await client.tags(repository), { outcome: 'got', value: ['v1'] });
+});
+
+t.test('a proxy that is gone is waited for once, until it is there again', async (t) => {
+  const { registry, client } = await open(t);
+  putImage(registry, PATH, 'app', { tag: 'v1' });
+  const { port } = new URL(registry.url);
+  await registry.close();
+  waited.length = 0;
+  t.match(await client.manifest(repository, 'v1'), { outcome: 'failed', message: /ECONNREFUSED/ });
+  t.equal(waited.length, 7);
+  t.match(await client.manifest(repository, 'v2'), { outcome: 'failed', message: /ECONNREFUSED/ });
+  t.equal(waited.length, 7, 'every other image is told at once');
+  const again = createServer((_request, response) => {
+    response.writeHead(429).end();
+  });
+  again.listen(Number(port), '127.0.0.1');
+  t.teardown(() => again.close());
+  await once(again, 'listening');
+  t.match(await client.manifest(repository, 'v2'), { outcome: 'failed', status: 429 });
+  t.equal(waited.length, 14, 'with patience again');
 });

@@ -28,6 +28,9 @@ const store = { ...newer, containerdStore: true };
 
 const brokenBlob = /EOF|unexpected commit|cannot be served|502 Bad Gateway/;
 
+/** How often a container that says nothing is started again. */
+const ATTEMPTS = 5;
+
 export const dockerKinds: readonly ClientKind[] = [
   kind('docker with its graph store', 'message', { ...graph, mirror: false }),
   kind('docker with its graph store, mirrored', 'daemon log', { ...graph, mirror: true }),
@@ -105,8 +108,16 @@ async function startDocker(flavour: Flavour, { proxy, folder }: ClientSetting): 
       containers += 1;
       const name = `lab-${containers}`;
       const { output } = await docker('run', '--name', name, '--network', 'none', nameOf(target));
-      // On a busy machine a container may be gone before the client listens to it; its log stays.
-      return output === '' ? (await docker('logs', name)).output : output;
+      if (output !== '') return output;
+      // On a busy machine a container may be gone before anybody listens to it, and may be so quick that its log is
+      // empty as well: then it is started again, which prints what it printed.
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+        const { output: logged } = await docker('logs', name);
+        if (logged !== '') return logged;
+        const again = await docker('start', '--attach', name);
+        if (again.output !== '') return again.output;
+      }
+      return '';
     },
     fresh: async () => {
       await daemon.stop();
