@@ -63,9 +63,9 @@ export function createAdmission(parts: AdmissionParts): Admission {
   const memory = createMemory(parts);
   const admitSubject: AdmitSubject = (question, digest) => digests.admit(question, digest);
   const held = createHeld(parts, memory, admitSubject);
-  const local = createLocal(parts);
+  const local = createLocal(parts, memory);
   const upstreams = new Map(
-    [...parts.upstreams].map(([name, upstream]) => [name, withLocal(upstream, local, parts.blobs)]),
+    [...parts.upstreams].map(([name, upstream]) => [name, withLocal(upstream, local)]),
   );
   const deciding = createDigests(parts, memory, held, local, admitSubject);
   const digests: Digests = once(deciding, memory, parts);

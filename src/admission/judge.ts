@@ -110,7 +110,7 @@ export async function judge(
               content:
                 at.upstream === at.signatures
                   ? source
-                  : createUpstreamSource(at.upstream, at.repository, signal),
+                  : createUpstreamSource(at.upstream, at.repository, signal, local),
             });
       const signedAt = signingTime(options.requirement, verification.evidence, parts.now);
       return {

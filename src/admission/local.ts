@@ -2,10 +2,9 @@
 import type { Descriptor } from '../oci/descriptor.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
-import type { BlobStore } from '../store/blob-store.ts';
 import type { LocalRecords } from '../store/local-records.ts';
 import type { BlobStream, FetchedManifest, Upstream } from '../upstream/upstream.ts';
-import { MAX_LOCAL_ATTACHMENTS } from './bounds.ts';
+import { MAX_ATTACHMENT_CONTENT, MAX_LOCAL_ATTACHMENTS } from './bounds.ts';
 
 export interface Local {
   /** Manifests attached to an image, the latest first. */
@@ -13,19 +12,27 @@ export interface Local {
   /** One of them, or content that came with one; undefined where it is not from here. */
   findManifest(repository: Repository, digest: Digest): Promise<FetchedManifest | undefined>;
   findContent(digest: Digest): Promise<Buffer | undefined>;
+  /** What a signature consists of, where it is here already, whoever brought it; larger content is not looked for. */
+  findKept(content: Pick<Descriptor, 'digest' | 'size'>): Promise<Buffer | undefined>;
   /** Fingerprints of keys whose signatures over the image the operator took back. */
   revokedKeys(repository: Repository, subject: Digest): Promise<ReadonlySet<string>>;
 }
 
-export function createLocal({
-  records,
-  local = records.local,
-  blobs,
-}: {
-  readonly records: { readonly local: LocalRecords };
-  readonly local?: LocalRecords;
-  readonly blobs: Pick<BlobStore, 'get'>;
-}): Local {
+/** What is in the store; */
+interface CachedBytes {
+  findBytes(digest: Digest, maxBytes: number): Promise<Buffer | undefined>;
+}
+
+export function createLocal(
+  {
+    records,
+    local = records.local,
+  }: {
+    readonly records: { readonly local: LocalRecords };
+    readonly local?: LocalRecords;
+  },
+  cached: CachedBytes,
+): Local {
   return {
     async list(repository, subject) {
       const found = await local.listAttachments(repository, subject, MAX_LOCAL_ATTACHMENTS);
@@ -35,31 +42,22 @@ export function createLocal({
       const found = await local.findAttachment(repository, digest);
       if (found === undefined) return undefined;
       const { mediaType: contentType, size } = found.descriptor;
-      const bytes = (await local.findContent(digest)) ?? (await blobs.get(digest, size));
+      const bytes = (await local.findContent(digest)) ?? (await cached.findBytes(digest, size));
       return bytes && { bytes, digest, contentType };
     },
     findContent: (digest) => local.findContent(digest),
+    async findKept({ digest, size }) {
+      const found = await local.findContent(digest);
+      return found ?? (size > MAX_ATTACHMENT_CONTENT ? undefined : cached.findBytes(digest, size));
+    },
     async revokedKeys(repository, subject) {
       return new Set(await local.findRevokedKeys(repository, subject));
     },
   };
 }
 
-/**
- * The upstream, before which is asked what this side has: only for digests, which prove themselves. What was imported of a
- * registry that nobody may ask is in the store, and nowhere else.
- */
-export function withLocal(
-  upstream: Upstream,
-  local: Local,
-  blobs: Pick<BlobStore, 'get'>,
-): Upstream {
-  async function findBlob(digest: Digest, size: number | undefined): Promise<Buffer | undefined> {
-    const found = await local.findContent(digest);
-    if (found !== undefined || upstream.isOffline !== true || size === undefined) return found;
-    return blobs.get(digest, size);
-  }
-
+/** The upstream, before which is asked what this side has: only for digests, which prove themselves. */
+export function withLocal(upstream: Upstream, local: Local): Upstream {
   return {
     name: upstream.name,
     isOffline: upstream.isOffline ?? false,
@@ -75,7 +73,7 @@ export function withLocal(
       return fits ? found : upstream.fetchManifest(path, reference, options);
     },
     async openBlob(path, digest, options = {}) {
-      const found = await findBlob(digest, options.size);
+      const found = await local.findContent(digest);
       return found === undefined
         ? upstream.openBlob(path, digest, options)
         : streamOf(found, options.offset ?? 0);

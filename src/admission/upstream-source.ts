@@ -48,7 +48,7 @@ export function createUpstreamSource(
     if (known !== undefined) return { kind: 'found', value: known };
     const read = await answer(
       async () =>
-        (await local?.findContent(digest)) ?? readBlob(upstream, path, digest, size, signal),
+        (await local?.findKept({ digest, size })) ?? readBlob(upstream, path, digest, size, signal),
     );
     if (read.kind !== 'found') return read;
     if (read.value.length !== size) {

@@ -8,7 +8,14 @@ import { fingerprintOf, putApproval } from '../helpers/approval.ts';
 import { putImage, putIndex } from '../helpers/image.ts';
 import { openLab, TEAM, told, type Lab } from '../helpers/lab.ts';
 import { openFakeRegistry } from '../helpers/open-upstream.ts';
-import { cosign2, cosign3, createSigner, rootOf, type Signer } from '../helpers/signer.ts';
+import {
+  cosign2,
+  cosign3,
+  simplePayload,
+  createSigner,
+  rootOf,
+  type Signer,
+} from '../helpers/signer.ts';
 import type { Test } from 'tap';
 import { startProxy, type TestRule } from '../helpers/proxy.ts';
 
@@ -106,6 +113,17 @@ t.test(
     t.equal(told(await lab.get(`manifests/${image.digest}`)), '200');
   },
 );
+
+t.test('what a signature consists of is not fetched again where it is here', async (t) => {
+  const lab = await open(t, { require: { key: { trustRoot: 'release' } } });
+  const image = lab.image('app');
+  cosign2(lab.registry, TEAM, image.digest, lab.vendor);
+  const payload = simplePayload(image.digest);
+  // As after a kill between the look at the signature and the decision.
+  await lab.proxy.blobs.put(digestOf(payload), payload);
+  t.equal(told(await lab.get(`manifests/${image.digest}`)), '200');
+  t.strictSame(lab.registry.asked(/blobs/), []);
+});
 
 t.test('an approval of another repository, image or key does not count', async (t) => {
   const lab = await open(t);
