@@ -14,7 +14,7 @@ export const USAGE = `countersign: a pull-through registry proxy that serves onl
                                              a LIST is a file, of lines or YAML; exit code 1 if any was refused, 3 if any
                                              could not be had, 130 when interrupted
   countersign export REF_OR_LIST… -o BUNDLE.tar [--platform OS/ARCH]… [--key KEY] [--jobs N] [--json] [--config FILE]
-                                             what mirror does, and write an OCI image layout with all that is attached and needed to
+                                             as mirror does, into an OCI image layout with all that is attached and needed to
                                              verify it, sealed with a key; - is the standard output
   countersign import BUNDLE [--config FILE] [--as REF] [--dry-run] [--json]
   countersign import BUNDLE --show | --extract DIR
