@@ -23,7 +23,7 @@ import { EXIT, type CommandIo, type ExitCode } from './cli/io.ts';
 import { survive } from './cli/lost-output.ts';
 import { mirror } from './cli/mirror.ts';
 import { pins } from './cli/pins.ts';
-import { USAGE } from './cli/usage.ts';
+import { usageOf } from './cli/usage.ts';
 import { verify } from './cli/verify.ts';
 import { verifyBundle } from './cli/verify-bundle.ts';
 import type { Config } from './config/config.ts';
@@ -52,23 +52,20 @@ function load(file: string): Config {
 }
 
 async function run(args: readonly string[]): Promise<ExitCode | undefined> {
-  const carries = ['mirror', 'export', 'import'].includes(args[0] ?? '');
-  if (carries && args.includes('--help')) {
-    io.out(USAGE);
-    return EXIT.ok;
-  }
   // It has options of its own, in any order: a protocol that other people's test suites speak.
   if (args[0] === 'verify-bundle') return verifyBundle(args.slice(1), io);
-  if (args[0] === 'import' && !args.includes('--help')) {
-    return importBundle(args.slice(1), importContext());
+  if (args.includes('--help') || args.includes('-h')) {
+    io.out(usageOf(args[0]));
+    return EXIT.ok;
   }
-  if ((args[0] === 'mirror' || args[0] === 'export') && !args.includes('--help')) {
+  if (args[0] === 'import') return importBundle(args.slice(1), importContext());
+  if (args[0] === 'mirror' || args[0] === 'export') {
     const open = (file = DEFAULT_CONFIG, signal: AbortSignal) =>
       openCarryDesk(load(file), { logger: pino({ level: 'silent' }), signal, env: process.env });
     const command = args[0] === 'mirror' ? mirror : exportBundle;
     return command(args.slice(1), carryContext(open, io));
   }
-  if (isApprovalCommand(args[0]) && !args.includes('--help')) {
+  if (isApprovalCommand(args[0])) {
     const open = (file = DEFAULT_CONFIG) =>
       openApprovalsDesk(load(file), pino({ level: 'silent' }));
     return approvals(args, { keys: openKeyDesk(process.env), open }, io);
@@ -81,13 +78,12 @@ async function run(args: readonly string[]): Promise<ExitCode | undefined> {
       json: { type: 'boolean', default: false },
       rate: { type: 'string', default: SCRUB_RATE },
       'dry-run': { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
       version: { type: 'boolean', default: false },
     },
   });
   const [command, ...rest] = positionals;
-  if (values.help || command === 'help') {
-    io.out(USAGE);
+  if (command === 'help') {
+    io.out(usageOf(rest[0]));
     return EXIT.ok;
   }
   if (values.version) {
@@ -226,7 +222,7 @@ try {
     io.err(error.message);
     process.exitCode = EXIT.usage;
   } else if (isUsage(error)) {
-    io.err(`${error.message}\n\n${USAGE}`);
+    io.err(`${error.message}\n\n${usageOf(process.argv[2])}`);
     process.exitCode = EXIT.usage;
   } else {
     // What cannot start says why in one line: a port in use, a cache that another process has.

@@ -49,7 +49,7 @@ export function refuseForUpstream(asked: string, error: unknown, rule: Rule): Re
 }
 
 const OFFLINE =
-  'Only what was pulled through this proxy before is served; see offline in the configuration.';
+  'Only what was pulled through this proxy or imported before is served; see offline in the configuration.';
 
 const OUTAGES: ReadonlySet<UpstreamErrorCode> = new Set([
   'unreachable',

@@ -10,6 +10,7 @@ import { createPatience } from '../carry/patience.ts';
 import { createProxyClient, type ProxyClient } from '../carry/proxy-client.ts';
 import type { ExportDesk } from '../cli/carry-desk.ts';
 import type { Config } from '../config/config.ts';
+import { describeFileError } from '../config/section.ts';
 import { writeNewFile } from '../layout/new-file.ts';
 import type { Write } from '../layout/write-layout.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -39,6 +40,9 @@ export function openCarryDesk(config: Config, options: CarryDeskOptions): Export
   const blobs = blobsFolder(config.cache.path);
   const rules = config.policies.map(({ name, match }) => ({ name, match: parseMatch(match) }));
   const isRegistry = (name: string): boolean => names.has(name);
+  const offline = new Set(
+    config.upstreams.filter((one) => config.offline || one.offline).map(({ name }) => name),
+  );
   let opened: OwnProxy | undefined;
   let sealer: Signer | undefined;
   return {
@@ -52,6 +56,7 @@ export function openCarryDesk(config: Config, options: CarryDeskOptions): Export
         createProxyClient({
           ...{ url, dispatcher, signal },
           patiently: createPatience({ signal }),
+          isOffline: ({ registry }) => offline.has(registry),
           openKept: (digest) => createReadStream(join(blobs, blobName(digest))),
         }),
         blobs,
@@ -105,7 +110,8 @@ async function findObstacle(file: string): Promise<string | undefined> {
     const known = await stat(file).catch(() => undefined);
     return known === undefined || known.isFile() ? undefined : 'it is no regular file';
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    const why = describeFileError(error);
+    return why === 'no such file' ? 'there is no such folder' : why;
   }
 }
 

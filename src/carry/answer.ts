@@ -11,6 +11,8 @@ export interface Failed {
   readonly message: string;
   /** Of the HTTP answer; undefined where there was none. */
   readonly status?: number | undefined;
+  /** The proxy has none, and nobody may ask the upstream: what came here before is all that there is. */
+  readonly isUnasked?: boolean;
 }
 
 export interface Got<T> {

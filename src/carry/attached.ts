@@ -101,8 +101,8 @@ export function contentsOf({ manifest }: ServedManifest): readonly Content[] {
 }
 
 /** Whether it is final that it is not served. */
-function isSettled({ outcome }: Failed): boolean {
-  return outcome !== 'failed';
+function isSettled({ outcome, isUnasked }: Failed): boolean {
+  return outcome !== 'failed' || isUnasked === true;
 }
 
 /** Nobody signs a signature of cosign's, or the list of referrers; an SBOM or a statement may be signed in its turn. */

@@ -10,16 +10,25 @@ import type { Again } from './patience.ts';
 /** Answers after which asking again makes sense; 502 is bytes that are not what their digest says. */
 const PASSING = new Set([408, 429, 503, 504]);
 
-/** Reads the whole of an answer that is none of what was asked for. */
+/**
+ * Reads the whole of an answer that is none of what was asked for.
+ * @param isOffline whether the upstream of it is one that nobody may ask.
+ */
 export async function readRefusal(
   { statusCode, headers, body }: Dispatcher.ResponseData,
   path: string,
+  isOffline = false,
 ): Promise<Failed | Again> {
   const bytes = await readAtMost(body, CLIENT_BOUNDS.error);
   const message = messageOf(bytes) ?? `${path}: the proxy answers ${statusCode}`;
   const told: Failed = { outcome: outcomeOf(statusCode), message, status: statusCode };
   if (!PASSING.has(statusCode)) return told;
-  return { again: told, retryAfter: parseRetryAfter(headers['retry-after'], Date.now()) };
+  const retryAfter = parseRetryAfter(headers['retry-after'], Date.now());
+  // So a proxy says that it has nothing of that name and will not ask: waiting changes nothing.
+  if (isOffline && statusCode === 503 && retryAfter === undefined) {
+    return { ...told, isUnasked: true };
+  }
+  return { again: told, retryAfter };
 }
 
 function outcomeOf(status: number): Failed['outcome'] {

@@ -10,7 +10,7 @@ import { readWhole } from '../upstream/body.ts';
 import { got, type Answer, type Failed } from './answer.ts';
 import { CLIENT_BOUNDS } from './bounds.ts';
 import { explain, isPassing, isUnheard, readRefusal } from './failure.ts';
-import { readPages } from './pages.ts';
+import { readPages, type Pages } from './pages.ts';
 import type { Again, Patiently } from './patience.ts';
 
 /** A manifest as the proxy served it, proven where a digest was asked for. */
@@ -53,6 +53,8 @@ export interface ProxyClientOptions {
   readonly dispatcher: Dispatcher;
   readonly patiently: Patiently;
   readonly signal?: AbortSignal | undefined;
+  /** Whether the proxy is forbidden to ask the upstream of these; none unless told. */
+  readonly isOffline?: ((repository: Repository) => boolean) | undefined;
   /**
    * Opens a blob as it lies in the proxy's cache: for a proxy that lets a server in front of it send what is complete,
    * which nobody does for who asks the proxy itself.
@@ -62,6 +64,7 @@ export interface ProxyClientOptions {
 
 export function createProxyClient(options: ProxyClientOptions): ProxyClient {
   const { url, dispatcher, patiently, signal, openKept } = options;
+  const { isOffline = () => false } = options;
   const pathOf = (repository: Repository, what: string): string =>
     `/v2/${formatRepository(repository)}/${what}`;
 
@@ -110,7 +113,7 @@ export function createProxyClient(options: ProxyClientOptions): ProxyClient {
     const path = pathOf(repository, `manifests/${reference}`);
     return patientlyAsk(path, async () => {
       const answer = await ask('GET', path, { headers: { accept: MANIFEST_ACCEPT } });
-      if (answer.statusCode !== 200) return readRefusal(answer, path);
+      if (answer.statusCode !== 200) return readRefusal(answer, path, isOffline(repository));
       const bytes = await readWhole(answer, CLIENT_BOUNDS.manifest, path);
       return readManifest(answer, bytes, reference);
     });
@@ -181,22 +184,23 @@ export function createProxyClient(options: ProxyClientOptions): ProxyClient {
     referrers(repository, subject) {
       const first = pathOf(repository, `referrers/${subject}`);
       const { referrers: most } = CLIENT_BOUNDS;
-      return readPages({ ask: page, first, most, itemsOf: referrersOf });
+      return readPages({ ask: pageOf(repository), first, most, itemsOf: referrersOf });
     },
     tags(repository) {
       const first = pathOf(repository, 'tags/list');
       const { tags: most } = CLIENT_BOUNDS;
-      return readPages({ ask: page, first, most, itemsOf: tagsOf });
+      return readPages({ ask: pageOf(repository), first, most, itemsOf: tagsOf });
     },
   };
 
-  function page(path: string): Promise<Answer<{ bytes: Buffer; link: string | undefined }>> {
-    return patientlyAsk(path, async () => {
-      const answer = await ask('GET', path);
-      if (answer.statusCode !== 200) return readRefusal(answer, path);
-      const bytes = await readWhole(answer, CLIENT_BOUNDS.page, path);
-      return got({ bytes, link: answer.headers['link']?.toString() });
-    });
+  function pageOf(repository: Repository): Pages<unknown>['ask'] {
+    return (path) =>
+      patientlyAsk(path, async () => {
+        const answer = await ask('GET', path);
+        if (answer.statusCode !== 200) return readRefusal(answer, path, isOffline(repository));
+        const bytes = await readWhole(answer, CLIENT_BOUNDS.page, path);
+        return got({ bytes, link: answer.headers['link']?.toString() });
+      });
   }
 }
 

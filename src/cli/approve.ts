@@ -56,7 +56,7 @@ export async function approve(
   try {
     const { fingerprint } = signer.publicKey;
     const end = until === undefined ? 'for good' : `until ${new Date(until).toISOString()}`;
-    say(`approved ${end} by the key ${fingerprint} (${key})`);
+    say(`to be approved ${end} by the key ${fingerprint} (${key})`);
     const earlier = await findEarlier(subject, fingerprint, desk);
     if (earlier !== undefined) say(earlier);
     if (!yes) {

@@ -14,6 +14,8 @@ export interface ImportTerminal {
 const FRAME = 100;
 const LINE = 5000;
 const BAR = 24;
+/** A terminal that does not know how wide it is says 0. */
+const UNKNOWN_WIDTH = 80;
 
 export interface ImportProgress {
   /** @param what it is that is done with the bytes: `checked`, `written`. */
@@ -42,7 +44,9 @@ export function createImportProgress(
       }
       const full = Math.round(share * BAR);
       const bar = `[${'#'.repeat(full)}${' '.repeat(BAR - full)}] ${text}`;
-      terminal.write(`\r\u001b[K${bar.slice(0, Math.max(10, terminal.columns() - 1))}`);
+      terminal.write(
+        `\r\u001b[K${bar.slice(0, Math.max(10, (terminal.columns() || UNKNOWN_WIDTH) - 1))}`,
+      );
       drawn = true;
     },
     end() {

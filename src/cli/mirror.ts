@@ -5,6 +5,7 @@ import { plainText } from '../admission/plain-text.ts';
 import { carry, type CarriedList, type CarryParts } from '../carry/carry.ts';
 import { parsePlatform, type Wanted } from '../carry/wanted.ts';
 import { ConfigError } from '../config/problem.ts';
+import { describeFileError } from '../config/section.ts';
 import { SigningError } from '../signing/signing-error.ts';
 import type { CarryContext } from './carry-context.ts';
 import { exitCodeOf, printList } from './carry-table.ts';
@@ -94,6 +95,8 @@ export async function readAll(
   for (const arg of args) {
     const file = arg.startsWith('@') ? arg.slice(1) : isList(arg) ? arg : undefined;
     if (file === undefined) {
+      if (FILE_NAME.test(arg))
+        throw new SyntaxError(`there is no file ${arg}; an image of that name needs its tag`);
       found.push(readWanted(arg, options.platforms, options));
       continue;
     }
@@ -105,9 +108,12 @@ export async function readAll(
   return found;
 }
 
+/** What nobody means as an image, though some of it could be one; such an image has a tag. */
+const FILE_NAME = /^\.{0,2}\/|^[^:@*]*\.(?:txt|list|ya?ml|json)$/i;
+
 /** A folder that is called like an image is no list. */
 function isList(arg: string): boolean {
-  return statSync(arg, { throwIfNoEntry: false })?.isDirectory() === false;
+  return arg === '-' || statSync(arg, { throwIfNoEntry: false })?.isDirectory() === false;
 }
 
 async function readList(file: string, readFile: CarryContext['readFile']): Promise<string> {
@@ -116,7 +122,8 @@ async function readList(file: string, readFile: CarryContext['readFile']): Promi
       throw new RangeError('it is larger than 1MiB');
     return await readFile(file);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const isSystem = error instanceof Error && 'code' in error;
+    const reason = isSystem || !(error instanceof Error) ? describeFileError(error) : error.message;
     throw new SyntaxError(`cannot read the list ${file}: ${reason}`, { cause: error });
   }
 }

@@ -8,6 +8,9 @@ const FRAME = 100;
 /** Milliseconds between two lines. */
 const LINE = 5_000;
 const BAR = 20;
+/** A terminal that does not know how wide it is says 0. */
+const UNKNOWN_WIDTH = 80;
+const UNKNOWN_HEIGHT = 24;
 
 export interface Progress extends CarryWatch {
   /** Shows how it stands, if the last time is long enough ago; called by a timer, and by what happens. */
@@ -48,8 +51,8 @@ export function createProgress(
   }
 
   function draw(): void {
-    const columns = Math.max(20, terminal.columns());
-    const room = Math.max(1, terminal.rows() - 2);
+    const columns = Math.max(20, terminal.columns() || UNKNOWN_WIDTH);
+    const room = Math.max(1, (terminal.rows() || UNKNOWN_HEIGHT) - 2);
     const lines = [...running].slice(0, room).map(([name, bar]) => barLine(name, bar, columns));
     const more = running.size - lines.length;
     const picture = [...lines, cut(more > 0 ? `${summary()}, ${more} more` : summary(), columns)];

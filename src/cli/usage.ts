@@ -1,4 +1,4 @@
-/** What `countersign help` prints. */
+/** What `countersign help` prints, as a whole and for one command. */
 
 export const USAGE = `countersign: a pull-through registry proxy that serves only what is signed by someone you trust
 
@@ -14,7 +14,7 @@ export const USAGE = `countersign: a pull-through registry proxy that serves onl
                                              a LIST is a file, of lines or YAML; exit code 1 if any was refused, 3 if any
                                              could not be had, 130 when interrupted
   countersign export REF_OR_LIST… -o BUNDLE.tar [--platform OS/ARCH]… [--key KEY] [--jobs N] [--json] [--config FILE]
-                                             the same, written to an OCI image layout with all that is attached and needed to
+                                             as mirror does, into an OCI image layout with all that is attached and needed to
                                              verify it, sealed with a key; - is the standard output
   countersign import BUNDLE [--config FILE] [--as REF] [--dry-run] [--json]
   countersign import BUNDLE --show | --extract DIR
@@ -42,3 +42,11 @@ export const USAGE = `countersign: a pull-through registry proxy that serves onl
   countersign cache gc [--dry-run]           remove what no decision names and what was left unfinished
 
 Without --config the shipped config/countersign.yaml is used.`;
+
+/** What it says of one command, and where another configuration is named; all of it for what is no command. */
+export function usageOf(command: string | undefined): string {
+  const [title = '', ...sections] = USAGE.split(/\n+(?= {2}countersign |Without )/);
+  const meant = sections.filter((one) => one.split(/\s+/, 3)[2] === command);
+  if (meant.length === 0) return USAGE;
+  return [title, '', ...meant, '', sections.at(-1)].join('\n');
+}

@@ -61,6 +61,8 @@ export async function readAt(
 }
 
 export function unreadable(what: string, error: unknown): LayoutError {
-  const reason = error instanceof Error ? error.message : String(error);
+  const isAbsent = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  const told = error instanceof Error ? error.message : String(error);
+  const reason = isAbsent ? 'there is no such file or folder' : told;
   return new LayoutError('unreadable', `cannot read ${what}: ${reason}`, error);
 }

@@ -46,11 +46,20 @@ async function openPlace(name: string, environment: SigningEnvironment): Promise
   return readPrivateKey(await readKeyFile(name, environment), name, askPassword);
 }
 
+/** What the system says of files, in words. */
+const WORDS: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'no such file'],
+  ['ENOTDIR', 'no such file'],
+  ['EACCES', 'permission denied'],
+  ['EISDIR', 'it is a folder'],
+]);
+
 async function readKeyFile(file: string, { readFile }: SigningEnvironment): Promise<string> {
   try {
     return (await readFile(file, MAX_KEY_FILE)).toString('utf8');
   } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : 'it is too long';
+    const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
+    const why = code === undefined ? 'it is too long' : (WORDS.get(code) ?? code);
     throw new SigningError('key', `${file}: the key cannot be read: ${why}`);
   }
 }

@@ -147,7 +147,8 @@ function dataOf(bytes: Buffer, label: string): JsonObject {
 }
 
 function refusal(label: string, status: number, said: string): SigningError {
-  const message = `${label}: Vault answered ${status}${said}`;
+  const hint = status === 404 && said === '' ? ': there is no such key, or no such engine' : '';
+  const message = `${label}: Vault answered ${status}${said}${hint}`;
   return new SigningError(CODES.get(status) ?? 'answer', message);
 }
 

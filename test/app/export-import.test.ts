@@ -15,6 +15,7 @@ import { approvals } from '../../src/cli/approvals.ts';
 import { exportBundle } from '../../src/cli/export.ts';
 import { importBundle } from '../../src/cli/import.ts';
 import type { ExitCode } from '../../src/cli/io.ts';
+import type { Config } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { putImage, putIndex } from '../helpers/image.ts';
 import { openFakeRegistry } from '../helpers/open-upstream.ts';
@@ -24,7 +25,7 @@ const TEAM = 'team/app';
 const logger = pino({ level: 'silent' });
 
 t.test(
-  'images, signatures and approvals arrive, and only what the other side admits',
+  'images, signatures and approvals arrive, and only what the other side admits; also over a second gap',
   async (t) => {
     const registry = await openFakeRegistry(t, { referrersApi: true });
     const [vendor, ours, seal] = [createSigner(), createSigner(), createSigner()];
@@ -61,7 +62,8 @@ policies:
     const here = load('a', `url: "${registry.url}", insecureHttp: true`, '', 'vendor');
     const offline = 'offline: true, url: "http://127.0.0.1:9", insecureHttp: true';
     const sealed = 'imports: { require: { trustRoot: seals } }';
-    const there = load('b', offline, sealed, 'vendor');
+    const gap = load('b', offline, sealed, 'vendor');
+    const there = load('c', offline, sealed, 'vendor');
 
     const children = ['amd64', 'arm64'].map((name) => putImage(registry, TEAM, name));
     const index = putIndex(registry, TEAM, children, { tag: 'v1' });
@@ -78,15 +80,16 @@ policies:
     const expect = async (code: ExitCode, work: Promise<ExitCode>): Promise<void> => {
       t.equal(await work, code, lines.splice(0).join('\n'));
     };
-    const exporting = (...args: readonly string[]) =>
-      exportBundle([`lab.local/${TEAM}:v1`, 'lab.local/approved/app:v2', '-o', ...args], {
-        openDesk: () => openCarryDesk(here, { logger, signal, env: {} }),
+    const exportingFrom = (config: Config, ...args: readonly string[]) =>
+      exportBundle([`lab.local/${TEAM}:*`, 'lab.local/approved/app:v2', '-o', ...args], {
+        openDesk: () => openCarryDesk(config, { logger, signal, env: {} }),
         ...{ terminal, signal, io },
         readFile: async (name) => readFileSync(name, 'utf8'),
       });
-    const importing = (bundle: string) =>
+    const exporting = (...args: readonly string[]) => exportingFrom(here, ...args);
+    const importing = (config: Config, bundle: string) =>
       importBundle([bundle], {
-        openDesk: () => openImportDesk(there, { logger, input: Readable.from([]) }),
+        openDesk: () => openImportDesk(config, { logger, input: Readable.from([]) }),
         ...{ terminal, io },
       });
 
@@ -98,8 +101,11 @@ policies:
     await expect(0, exporting(file('sealed.tar'), '--key', file('seal.key')));
     await registry.close();
 
-    await expect(1, importing(file('open.tar')));
-    await expect(0, importing(file('sealed.tar')));
+    await expect(1, importing(gap, file('open.tar')));
+    await expect(0, importing(gap, file('sealed.tar')));
+    // Where nobody may be asked there is nothing more than what came along, and nothing to wait for.
+    await expect(0, exportingFrom(gap, file('further.tar'), '--key', file('seal.key')));
+    await expect(0, importing(there, file('further.tar')));
     const nothing = (): void => undefined;
     const observer = {
       pull: nothing,

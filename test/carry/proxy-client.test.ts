@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import t, { type Test } from 'tap';
 import { Agent } from 'undici';
+import { findAttached } from '../../src/carry/attached.ts';
 import { createPatience } from '../../src/carry/patience.ts';
 import { createProxyClient, type ProxyClient } from '../../src/carry/proxy-client.ts';
 import { digestOf } from '../../src/oci/digest.ts';
@@ -34,6 +35,33 @@ t.test('a refusal and an absence are final, in the words of the proxy', async (t
     ...{ outcome: 'refused', message: 'no, because', status: 403 },
   });
   t.equal(registry.asked(/manifests/).length, 2, 'nothing is asked again');
+});
+
+t.test('of an upstream that nobody may ask nothing more is waited for', async (t) => {
+  const subject = digestOf(Buffer.from('x'));
+  const other = { ...repository, path: 'other' };
+  const body = oci('UNAVAILABLE', 'not asked');
+  const told = { outcome: 'failed', message: 'not asked', status: 503 };
+  const openOffline = async (headers: Readonly<Record<string, string>>) => {
+    const registry = await openFakeRegistry(t, { referrersApi: true });
+    registry.fault(/manifests|referrers/, { kind: 'status', status: 503, body, headers });
+    const dispatcher = new Agent();
+    t.teardown(() => dispatcher.destroy());
+    const patiently = createPatience({ wait: async () => undefined, random: () => 0 });
+    const isOffline = ({ path }: typeof repository) => path === repository.path;
+    const client = createProxyClient({ url: registry.url, dispatcher, patiently, isOffline });
+    return { registry, client };
+  };
+  const { registry, client } = await openOffline({});
+  t.strictSame(await client.manifest(repository, 'v1'), { ...told, isUnasked: true });
+  t.match(await findAttached(client, repository, subject), {
+    ...{ outcome: 'got', value: { attached: [], notes: [] } },
+  });
+  t.equal(registry.asked(/./).length, 1 + 4 + 1, 'each once');
+  t.strictSame(await client.manifest(other, 'v1'), told, 'others may come back');
+  t.equal(registry.asked(/other/).length, 8);
+  const { client: undecided } = await openOffline({ 'retry-after': '1' });
+  t.strictSame(await findAttached(undecided, repository, subject), told, 'it may be there');
 });
 
 t.test('what passes is asked again, what is wrong is not', async (t) => {

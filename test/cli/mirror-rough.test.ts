@@ -63,7 +63,7 @@ t.test('lists of every size and beginning are lists, or are told', async (t) => 
   process.chdir(path);
   mkdirSync(join(path, 'redis'));
   t.match(await run(['redis']), { code: 3, text: /lab\.local\/redis:latest/ }, 'no list');
-  t.match(await run(['@redis']), { code: 2, text: /cannot read the list redis: EISDIR/ });
+  t.match(await run(['@redis']), { code: 2, text: /cannot read the list redis: it is a folder/ });
 });
 
 t.test('what comes through a pipe is bounded, and text', async (t) => {

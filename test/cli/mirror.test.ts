@@ -106,7 +106,9 @@ t.test('what makes no sense is told before anything is asked', async (t) => {
   t.match(await told('elsewhere.test/app:v1'), /no upstream named elsewhere.test is configured/);
   t.match(await told(TEAM, '--jobs', '0'), /--jobs: expected a number from 1 to 64/);
   t.match(await told(TEAM, '--platform', 'amd64'), /expected a platform such as/);
-  t.match(await told('@/nowhere/list'), /cannot read the list/);
+  t.match(await told('@/nowhere/list'), /cannot read the list \/nowhere\/list: no such file$/);
+  t.match(await told('./app'), /there is no file \.\/app;/);
+  t.match(await told('lists/all.yaml'), /there is no file lists\/all\.yaml; an image of that name/);
   t.match(await told(`@${file('huge', '#'.repeat(1024 * 1024 + 1))}`), /larger than 1MiB/);
   const lines = file('list', `${TEAM}:v1\n\nelsewhere.test/app linux/amd64\n${TEAM} linux x\n`);
   await t.rejects(run([lines]), {

@@ -16,6 +16,16 @@ function open(isTty: boolean, columns = 80, rows = 24) {
   return { shown, state, progress };
 }
 
+t.test('a terminal that does not know its size has one', async (t) => {
+  const { shown, state, progress } = open(true, 0, 0);
+  for (const name of ['one', 'two']) progress.begun(name);
+  state.now = 100;
+  progress.bytes('one', 512, 1024);
+  const [first = ''] = shown;
+  t.match(first.split('\n')[0], /^one {2,}\[#{10} {10}\] {2}50 % {2}512 B of 1\.00 KiB$/);
+  t.match(first, /\ntwo/);
+});
+
 t.test('bars: a line for each image, one for all, none wider than the terminal', async (t) => {
   const { shown, state, progress } = open(true);
   progress.count(3);

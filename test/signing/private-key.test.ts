@@ -192,7 +192,7 @@ t.test('names what a key may be', async (t) => {
     await t.rejects(openSigner(name, surroundings({})), { code: 'key-name' }, name);
   }
   await t.rejects(openSigner('absent.key', surroundings({})), {
-    message: 'absent.key: the key cannot be read: ENOENT',
+    message: 'absent.key: the key cannot be read: no such file',
   });
   await t.rejects(openSigner('env://NONE', surroundings({})), { message: /is not set/ });
 });
