@@ -57,8 +57,9 @@ export async function findContents(layout: Layout, naming?: Naming): Promise<Con
   }
   const isAttached = ({ manifest, name }: Entry): boolean =>
     name?.tag === undefined ? manifest.subject !== undefined : subjectOfTag(name.tag) !== undefined;
+  const isPart = findParts(entries);
   const images = nameImages(
-    entries.filter((entry) => !isAttached(entry)),
+    entries.filter((entry) => !isAttached(entry) && !isPart(entry)),
     naming,
     notes,
   );
@@ -68,6 +69,18 @@ export async function findContents(layout: Layout, naming?: Naming): Promise<Con
     throw new LayoutError('unnamed', `expected an image with a name, got none: ${why}`);
   }
   return { images, attachments: await own(layout, images, attached), notes };
+}
+
+/** oras lists the manifests of an index beside it; without a name of their own they come with it. */
+function findParts(entries: readonly Entry[]): (entry: Entry) => boolean {
+  const named = new Set<Digest>();
+  for (const { manifest } of entries) {
+    if (manifest.kind === 'index') for (const { digest } of manifest.manifests) named.add(digest);
+  }
+  return ({ descriptor: { annotations, digest } }) =>
+    annotations?.[REF_NAME] === undefined &&
+    annotations?.[CONTAINERD_NAME] === undefined &&
+    named.has(digest);
 }
 
 /** containerd and Docker write the full name, skopeo what it was told, oras and crane a tag. */

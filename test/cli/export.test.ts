@@ -204,7 +204,7 @@ t.test('what is refused is named and left out; of nothing there is no bundle', a
   t.equal((await run(`lab.local/${TEAM}:v1`)).code, 2, 'no -o');
   const nowhere = await run(`lab.local/${TEAM}:v1`, '-o', '/nowhere/at/all.tar');
   t.equal(nowhere.code, 2);
-  t.match(nowhere.text, /cannot write .*no such file/);
+  t.match(nowhere.text, /cannot write .*no such folder/);
 });
 
 t.test(

@@ -7,11 +7,11 @@ import { openLayout } from '../../src/layout/layout.ts';
 import { findContents } from '../../src/layout/listed-contents.ts';
 import { openLayoutFiles } from '../../src/layout/open-files.ts';
 import { spool } from '../../src/app/spool.ts';
-import { digestOf } from '../../src/oci/digest.ts';
+import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-type.ts';
 import { createFakeContent } from '../helpers/fake-registry-content.ts';
 import { entriesOf, json, layoutEntries, makeExport, named } from '../helpers/export-bundle.ts';
-import { putImage } from '../helpers/image.ts';
+import { putImage, putIndex } from '../helpers/image.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
 import { testdir } from '../helpers/testdir.ts';
 
@@ -217,6 +217,34 @@ t.test(
     );
   },
 );
+
+t.test('the manifests of an index that are listed beside it come with it', async (t) => {
+  const content = createFakeContent(false);
+  const child = putImage(content, 'team/app', 'child');
+  const index = putIndex(content, 'team/app', [child], { tag: 'v1' });
+  const { blobs } = makeExport(content, [{ path: 'team/app', reference: 'v1' }]);
+  const repository = parseRepository('lab.local', 'team/app');
+  const reference = { repository, tag: 'v1' };
+  const sizeOf = (digest: Digest) => content.manifest('team/app', digest)?.bytes.length;
+  const entries = (annotations: object) => [
+    { mediaType: OCI_INDEX, digest: index.digest, size: sizeOf(index.digest) },
+    { mediaType: OCI_MANIFEST, digest: child.digest, size: sizeOf(child.digest), ...annotations },
+  ];
+  const oras = await open(unpack(t, layoutEntries(entries({}), blobs)));
+  const { images, notes } = await findContents(oras, { repository, reference });
+  t.strictSame(
+    images.map(({ descriptor: { digest } }) => digest),
+    [index.digest],
+  );
+  t.equal(notes.length, 1, 'nothing is said of its parts');
+  const both = await open(unpack(t, layoutEntries(entries({ annotations: named('v2') }), blobs)));
+  await refuses(
+    t,
+    findContents(both, { repository, reference }),
+    'unnamed',
+    /one image to be called .*v1, got 2/,
+  );
+});
 
 t.test('what comes through a pipe ends before the disk is full', async (t) => {
   const folder = testdir(t, {});
